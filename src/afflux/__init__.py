@@ -1,0 +1,1 @@
+"""Afflux keeps Kubernetes clusters in step with Git."""
