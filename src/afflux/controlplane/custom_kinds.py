@@ -1,0 +1,79 @@
+"""The kinds that a CustomResourceDefinition asks to have served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from afflux.controlplane.served_kind import CustomVersion, PrinterColumn, ServedKind, StorageKey
+from afflux.objects.identity import GroupVersionKind
+from afflux.objects.manifest import Json, Manifest
+from afflux.schema.openapi import schema_from_crd
+
+VERBS = frozenset({"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"})
+
+
+def crd_storage_key(crd: Manifest) -> StorageKey:
+    """Where the CRD's objects are kept."""
+    return StorageKey(crd["spec"]["group"], crd["spec"]["names"]["plural"])
+
+
+def kinds_of_crd(crd: Manifest) -> Iterator[ServedKind]:
+    """One kind for each served version of a CRD in its stored (defaulted, validated) form."""
+    spec = crd["spec"]
+    storage_version = next(version["name"] for version in spec["versions"] if version.get("storage"))
+    for version in spec["versions"]:
+        if version.get("served"):
+            yield _served(spec, version, storage_version)
+
+
+def _served(spec: Manifest, version: Manifest, storage_version: str) -> ServedKind:
+    names, subresources = spec["names"], version.get("subresources") or {}
+    raw_schema = (version.get("schema") or {}).get("openAPIV3Schema") or {}
+    kind = names["kind"]
+    return ServedKind(
+        gvk=GroupVersionKind(spec["group"], version["name"], kind),
+        plural=names["plural"],
+        singular=names.get("singular") or kind.lower(),
+        list_kind=names.get("listKind") or f"{kind}List",
+        namespaced=spec["scope"] == "Namespaced",
+        verbs=VERBS,
+        short_names=tuple(names.get("shortNames") or ()),
+        categories=tuple(names.get("categories") or ()),
+        subresources=frozenset(subresources),
+        storage=StorageKey(spec["group"], names["plural"]),
+        storage_gvk=GroupVersionKind(spec["group"], storage_version, kind),
+        has_generation=True,
+        zero={"metadata": {}},
+        load_schema=partial(schema_from_crd, raw_schema),
+        custom=_custom(spec["group"], version, raw_schema, subresources.get("scale") or {}),
+    )
+
+
+def _custom(group: str, version: Manifest, raw_schema: Manifest, scale: Manifest) -> CustomVersion:
+    return CustomVersion(
+        raw_schema=raw_schema,
+        columns=tuple(_column(column) for column in version.get("additionalPrinterColumns") or ()),
+        spec_replicas_path=scale.get("specReplicasPath", ""),
+        status_replicas_path=scale.get("statusReplicasPath", ""),
+        label_selector_path=scale.get("labelSelectorPath", ""),
+        selectable_fields=tuple(field["jsonPath"].lstrip(".") for field in version.get("selectableFields") or ()),
+        deprecation_warning=_deprecation(group, version),
+    )
+
+
+def _column(column: Json) -> PrinterColumn:
+    return PrinterColumn(
+        name=column["name"],
+        type=column["type"],
+        json_path=column["jsonPath"],
+        description=column.get("description", ""),
+        format=column.get("format", ""),
+        priority=column.get("priority", 0),
+    )
+
+
+def _deprecation(group: str, version: Manifest) -> str:
+    if not version.get("deprecated"):
+        return ""
+    return str(version.get("deprecationWarning") or f"{group}/{version['name']} is deprecated")

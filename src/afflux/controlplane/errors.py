@@ -1,0 +1,159 @@
+"""Refusals as the API words them: a Status object with a code, a reason, a message and causes.
+
+``ApiStatusError`` is the one error that reaches a client; the functions below build it for each case with the exact words
+of kube-apiserver, because clients match on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from afflux.objects.manifest import Json, Manifest
+
+
+class FieldError(NamedTuple):
+    """One thing wrong with a field. ``message`` is as printed after the path: ``Invalid value: "x": must be ...``."""
+
+    reason: str
+    message: str
+    field: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.field}: {self.message}"
+
+
+class Named(NamedTuple):
+    """What a Status speaks about: ``resource`` is the plural, or the Kind for validation errors."""
+
+    group: str
+    resource: str
+    name: str = ""
+
+    @property
+    def qualified(self) -> str:
+        return f"{self.resource}.{self.group}" if self.group else self.resource
+
+
+@dataclass(slots=True)
+class ApiStatusError(Exception):
+    """A request refused. ``causes`` are Status causes as JSON; ``retry_after`` is in seconds."""
+
+    code: int
+    reason: str
+    message: str
+    about: Named | None = None
+    causes: Sequence[Manifest] = ()
+    retry_after: int = 0
+    uid: str = ""
+
+    def __str__(self) -> str:
+        return self.message
+
+    def body(self) -> Manifest:
+        """The Status object for the answer's body."""
+        status: Manifest = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+        }
+        if self.reason:
+            status["reason"] = self.reason
+        details = self._details()
+        if details:
+            status["details"] = details
+        status["code"] = self.code
+        return status
+
+    def _details(self) -> dict[str, Json]:
+        details: dict[str, Json] = {}
+        if self.about is not None:
+            named = {"name": self.about.name, "group": self.about.group, "kind": self.about.resource, "uid": self.uid}
+            details.update({key: value for key, value in named.items() if value})
+        if self.causes:
+            details["causes"] = list(self.causes)
+        if self.retry_after:
+            details["retryAfterSeconds"] = self.retry_after
+        return details
+
+
+def not_found(about: Named) -> ApiStatusError:
+    return ApiStatusError(404, "NotFound", f'{about.qualified} "{about.name}" not found', about)
+
+
+def resource_not_found() -> ApiStatusError:
+    """An unknown resource in a known group."""
+    return ApiStatusError(404, "NotFound", "the server could not find the requested resource", Named("", "", ""))
+
+
+def already_exists(about: Named, *, terminating: bool = False) -> ApiStatusError:
+    prefix = "object is being deleted: " if terminating else ""
+    return ApiStatusError(409, "AlreadyExists", f'{prefix}{about.qualified} "{about.name}" already exists', about)
+
+
+def conflict(about: Named, why: str) -> ApiStatusError:
+    message = f'Operation cannot be fulfilled on {about.qualified} "{about.name}": {why}'
+    return ApiStatusError(409, "Conflict", message, about)
+
+
+def modified(about: Named) -> ApiStatusError:
+    """A stale resourceVersion."""
+    words = "the object has been modified; please apply your changes to the latest version and try again"
+    return conflict(about, words)
+
+
+def invalid(about: Named, errors: Sequence[FieldError]) -> ApiStatusError:
+    """Validation failed; ``about.resource`` is the Kind."""
+    texts = [error.text for error in errors]
+    listed = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    causes = [{"reason": error.reason, "message": error.message, "field": error.field} for error in errors]
+    return ApiStatusError(422, "Invalid", f'{about.qualified} "{about.name}" is invalid: {listed}', about, causes)
+
+
+def forbidden(about: Named, why: str, *, causes: Sequence[Manifest] = ()) -> ApiStatusError:
+    return ApiStatusError(403, "Forbidden", f'{about.qualified} "{about.name}" is forbidden: {why}', about, causes)
+
+
+def bad_request(message: str) -> ApiStatusError:
+    return ApiStatusError(400, "BadRequest", message)
+
+
+def unprocessable(message: str) -> ApiStatusError:
+    """422 without a named object: a patch that does not fit."""
+    return ApiStatusError(422, "Invalid", message)
+
+
+def internal(message: str) -> ApiStatusError:
+    return ApiStatusError(500, "", message)
+
+
+def method_not_allowed() -> ApiStatusError:
+    message = "the server does not allow this method on the requested resource"
+    return ApiStatusError(405, "MethodNotAllowed", message, Named("", "", ""))
+
+
+def not_acceptable(accepted: Sequence[str]) -> ApiStatusError:
+    message = f"only the following media types are accepted: {', '.join(accepted)}"
+    return ApiStatusError(406, "NotAcceptable", message)
+
+
+def unsupported_media_type(accepted: Sequence[str]) -> ApiStatusError:
+    words = "the body of the request was in an unknown format - accepted media types include: "
+    return ApiStatusError(415, "UnsupportedMediaType", words + ", ".join(accepted))
+
+
+def too_large(message: str) -> ApiStatusError:
+    return ApiStatusError(413, "RequestEntityTooLarge", message)
+
+
+def expired(message: str) -> ApiStatusError:
+    """A continue token or resourceVersion that history no longer covers."""
+    return ApiStatusError(410, "Expired", message)
+
+
+def unauthorized() -> ApiStatusError:
+    return ApiStatusError(401, "Unauthorized", "Unauthorized")

@@ -1,0 +1,71 @@
+"""What is served: built-in kinds, and custom ones that come and go with their CRDs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from afflux.controlplane.custom_kinds import crd_storage_key, kinds_of_crd
+from afflux.controlplane.served_kind import ServedKind, StorageKey
+from afflux.objects.identity import GroupVersionKind
+from afflux.objects.manifest import Manifest
+
+
+class KindRegistry:
+    """Every served kind, by path and by Kind. Changes with CRDs; ``generation`` counts the changes."""
+
+    def __init__(self, builtins: Iterable[ServedKind]) -> None:
+        self._by_path: dict[tuple[str, str, str], ServedKind] = {}
+        self._by_gvk: dict[GroupVersionKind, ServedKind] = {}
+        self._custom: dict[StorageKey, tuple[ServedKind, ...]] = {}
+        self.generation = 0
+        for kind in builtins:
+            self._serve(kind)
+
+    def lookup(self, group: str, version: str, plural: str) -> ServedKind | None:
+        """The kind served at a path, or None."""
+        return self._by_path.get((group, version, plural))
+
+    def for_gvk(self, gvk: GroupVersionKind) -> ServedKind | None:
+        return self._by_gvk.get(gvk)
+
+    def storage_kind(self, storage: StorageKey) -> ServedKind | None:
+        """The kind as it is stored: what internal readers and writers (garbage, namespaces) use; None if not served."""
+        for kind in self._by_path.values():
+            if kind.storage == storage and kind.gvk == kind.storage_gvk:
+                return kind
+        return next((kind for kind in self._by_path.values() if kind.storage == storage), None)
+
+    def has_group(self, group: str) -> bool:
+        return any(served.group == group for served in self._by_gvk)
+
+    def has_group_version(self, group: str, version: str) -> bool:
+        return any(served.group == group and served.version == version for served in self._by_gvk)
+
+    def kinds(self) -> Iterator[ServedKind]:
+        """Every served kind; versions of one kind are separate."""
+        return iter(tuple(self._by_path.values()))
+
+    def add_crd(self, crd: Manifest) -> None:
+        """Serve the versions of an accepted, established CRD (stored form); replaces what it served before."""
+        self._drop(crd_storage_key(crd))
+        kinds = tuple(kinds_of_crd(crd))
+        for kind in kinds:
+            self._serve(kind)
+        self._custom[crd_storage_key(crd)] = kinds
+        self.generation += 1
+
+    def remove_crd(self, crd: Manifest) -> None:
+        """Stop serving a CRD's versions; nothing happens when it wasn't served."""
+        if self._drop(crd_storage_key(crd)):
+            self.generation += 1
+
+    def _serve(self, kind: ServedKind) -> None:
+        self._by_path[(kind.gvk.group, kind.gvk.version, kind.plural)] = kind
+        self._by_gvk[kind.gvk] = kind
+
+    def _drop(self, storage: StorageKey) -> bool:
+        kinds = self._custom.pop(storage, ())
+        for kind in kinds:
+            self._by_path.pop((kind.gvk.group, kind.gvk.version, kind.plural), None)
+            self._by_gvk.pop(kind.gvk, None)
+        return bool(kinds)
