@@ -12,22 +12,22 @@ The seams inside the package
                        asynchronous, so that a client of a real server can stand in for the store.
     ``pipeline``       the one road of a write. It calls, in this order:
 
-        decode     ``typed.decode_typed`` (built-ins) or ``structural.prune`` (custom resources)
+        decode     ``typed.decode_typed`` (built-ins) or ``structural.prune(kind, manifest) -> (manifest, [path])``
         merge      PUT body, patch, or ``server_side_apply``
         stamp      uid, creationTimestamp, generation, namespace: nobody else sets them
         default    ``defaults.apply_defaults(kind, manifest) -> Manifest`` or ``structural.default(kind, manifest)``
         admit      ``admission.admit(context, new, old) -> Manifest``; raises ``ApiStatusError``
-        validate   ``validation.validate(kind, new, old) -> list[FieldError]`` or ``structural.validate(kind, new, old)``
+        validate   ``validation.validate(kind, new, old) -> list[FieldError]``, or ``structural.validate(...)`` likewise
         own        ``managed_fields``
         store      nothing when the result equals the live object; else one number, one event
 
     Functions on that road never change the manifest they are given: they return it, or a new one that shares what is
-    unchanged. Deletions pass ``admission.admit_deletion(context, old)``.
+    unchanged. ``old`` is None for a create. Deletions pass ``admission.admit_deletion(context, old)``.
 
-    ``WriteContext`` (in ``pipeline``) is what admission may know beyond the object. Admission is where what an API server
-    has plugins for happens: the namespace life cycle (404 absent, 403 terminating), clusterIP and nodePort allocation,
-    what a new Namespace or CRD gets. Quantities are made canonical by ``defaults``; nulls, unknown fields and wrong types
-    of built-ins are dealt with in ``typed``.
+    ``WriteContext`` (in ``pipeline``) is what admission may know beyond the object. Admission is what an API server has
+    plugins for: the namespace life cycle (404 absent, 403 terminating), clusterIP and nodePort allocation, what a new
+    Namespace or CRD gets. Quantities are made canonical by ``defaults``; nulls, unknown fields and wrong types of
+    built-ins are dealt with in ``typed``. Metadata (names, labels, finalizers) is validated in ``metadata``.
 
 The living parts are started by ``control_plane`` in this order, each as one task with ``async run() -> None``:
     ``crds.CrdController(store, access, registry)``             conditions, ``registry.add_crd``, the clean-up finalizer

@@ -28,7 +28,7 @@ class Listing(NamedTuple):
 
 
 class ClusterAccess(Protocol):
-    """Manifests in, manifests out; refusals are ``errors.ApiStatusError``. Manifests that come out are not to be changed.
+    """Manifests in, manifests out; refusals are ``errors.ApiStatusError``. What comes out is not to be changed.
 
     ``namespace`` is empty for cluster-scoped kinds, and means all namespaces in ``list`` and ``watch``.
     """
@@ -52,7 +52,7 @@ class ClusterAccess(Protocol):
     async def patch(
         self, gvk: GroupVersionKind, namespace: str, name: str, patch: Manifest, subresource: str = ""
     ) -> Manifest:
-        """A JSON merge patch, e.g. of ``status`` with ``subresource="status"``; a patch that changes nothing is free."""
+        """A JSON merge patch, e.g. of ``status`` with ``subresource="status"``; changing nothing is free."""
         ...
 
     async def delete(

@@ -1,7 +1,7 @@
 """Refusals as the API words them: a Status object with a code, a reason, a message and causes.
 
-``ApiStatusError`` is the one error that reaches a client; the functions below build it for each case with the exact words
-of kube-apiserver, because clients match on them.
+``ApiStatusError`` is the one error that reaches a client; the functions below build it for each case with the exact
+words of kube-apiserver, because clients match on them.
 """
 
 from __future__ import annotations

@@ -1,0 +1,55 @@
+"""Built-in defaulting, by kind: what a real server fills in and stores (embedded-api 2.6).
+
+Here belongs what follows from the object alone. What is allocated or known only at creation (addresses, uids, first
+status, the service account's volume) belongs to ``admission``; custom resources take their defaults from their schema
+(``structural``).
+"""
+
+from afflux.controlplane.defaults import configuration, network, pod, workloads
+from afflux.controlplane.defaults.rules import Rule
+from afflux.objects.identity import GroupVersionKind
+from afflux.objects.manifest import Manifest
+
+_ADMISSION = "admissionregistration.k8s.io"
+_RBAC = "rbac.authorization.k8s.io"
+
+RULES: dict[tuple[str, str], Rule] = {
+    ("", "Pod"): pod.POD,
+    ("", "PodTemplate"): pod.Fields(inside={"template": pod.TEMPLATE}),
+    ("", "ReplicationController"): workloads.REPLICATION_CONTROLLER,
+    ("", "Service"): network.SERVICE,
+    ("", "Endpoints"): network.ENDPOINTS,
+    ("", "Secret"): configuration.SECRET,
+    ("", "Namespace"): configuration.NAMESPACE,
+    ("", "PersistentVolumeClaim"): configuration.PERSISTENT_VOLUME_CLAIM,
+    ("", "PersistentVolume"): configuration.PERSISTENT_VOLUME,
+    ("", "LimitRange"): configuration.LIMIT_RANGE,
+    ("apps", "Deployment"): workloads.DEPLOYMENT,
+    ("apps", "StatefulSet"): workloads.STATEFUL_SET,
+    ("apps", "DaemonSet"): workloads.DAEMON_SET,
+    ("apps", "ReplicaSet"): workloads.REPLICA_SET,
+    ("batch", "Job"): workloads.JOB,
+    ("batch", "CronJob"): workloads.CRON_JOB,
+    ("discovery.k8s.io", "EndpointSlice"): network.ENDPOINT_SLICE,
+    ("networking.k8s.io", "NetworkPolicy"): network.NETWORK_POLICY,
+    ("networking.k8s.io", "IngressClass"): network.INGRESS_CLASS,
+    ("autoscaling", "HorizontalPodAutoscaler"): configuration.HORIZONTAL_POD_AUTOSCALER,
+    (_RBAC, "RoleBinding"): configuration.BINDING,
+    (_RBAC, "ClusterRoleBinding"): configuration.BINDING,
+    ("storage.k8s.io", "StorageClass"): configuration.STORAGE_CLASS,
+    ("scheduling.k8s.io", "PriorityClass"): configuration.PRIORITY_CLASS,
+    (_ADMISSION, "ValidatingWebhookConfiguration"): configuration.VALIDATING_WEBHOOKS,
+    (_ADMISSION, "MutatingWebhookConfiguration"): configuration.MUTATING_WEBHOOKS,
+    (_ADMISSION, "ValidatingAdmissionPolicy"): configuration.ADMISSION_POLICY,
+    (_ADMISSION, "ValidatingAdmissionPolicyBinding"): configuration.ADMISSION_POLICY_BINDING,
+    ("apiregistration.k8s.io", "APIService"): configuration.API_SERVICE,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): configuration.CUSTOM_RESOURCE_DEFINITION,
+}
+
+
+def apply_defaults(gvk: GroupVersionKind, manifest: Manifest) -> Manifest:
+    """The object with the defaults of its kind; the input is left alone, and returned as it is if it lacks none."""
+    if gvk.kind == "HorizontalPodAutoscaler" and gvk.version == "v1":
+        return configuration.HORIZONTAL_POD_AUTOSCALER_V1(manifest)
+    rule = RULES.get((gvk.group, gvk.kind))
+    return rule(manifest) if rule else manifest
