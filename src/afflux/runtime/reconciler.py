@@ -1,0 +1,139 @@
+"""What a controller's author writes against: ``Reconciler`` and ``Run``."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+import structlog
+
+from afflux.objects.identity import ObjectRef
+from afflux.objects.manifest import Json, Manifest, annotations_of, metadata_of
+from afflux.runtime.ends import Cause, Done, Failure, Truth, Waiting, failure_of
+from afflux.runtime.history import Snapshot
+from afflux.runtime.outcome import Fact, RecordedEvent, RunLog, Severity
+
+T = TypeVar("T")
+
+REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
+
+
+class Reconciler(Protocol[T]):
+    """Makes one object so. Straight-line code of named steps; never sets a condition or chooses a requeue by itself."""
+
+    async def reconcile(self, run: "Run[T]") -> Done | Waiting:
+        """Bring the world in line with ``run.object``; any error is a failure of the run."""
+        ...
+
+    async def finalize(self, run: "Run[T]") -> Done | Waiting:
+        """Clean up for an object that is being deleted; after ``Done`` its finalizer is removed."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Run(Generic[T]):
+    """One run for one object: what is known about it, and where what happens is written down."""
+
+    object: T
+    manifest: Manifest
+    key: ObjectRef
+    causes: frozenset[Cause]
+    log: structlog.typing.FilteringBoundLogger
+    clock: Callable[[], datetime]
+    publisher: Callable[[RunLog[T]], Awaitable[None]]
+    failures: int = 0
+    """Failures in a row before this run."""
+    default_failure: str = "ReconciliationFailed"
+    _started: datetime = field(init=False)
+    _facts: dict[str, Fact | None] = field(init=False, default_factory=dict)
+    _fields: dict[str, Json] = field(init=False, default_factory=dict)
+    _events: list[RecordedEvent] = field(init=False, default_factory=list)
+    _about: dict[str, str] = field(init=False, default_factory=dict)
+    _snapshot: Snapshot | None = field(init=False, default=None)
+    _progress: str | None = field(init=False, default=None)
+    _failure: tuple[Exception, Failure] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self._started = self.clock()
+
+    @asynccontextmanager
+    async def step(
+        self, doing: str, *, fails_as: str, condition: str | None = None, progress: str | None = None
+    ) -> AsyncIterator[None]:
+        """A named part of the run.
+
+        An error that leaves it is recorded with the reason ``fails_as`` (a ``Stalled`` or ``NotReady`` keeps its own) and, if
+        given, makes the abnormal ``condition`` (such as ``FetchFailed``) true; success clears that condition. ``progress``
+        becomes Reconciling's message at the next publication.
+        """
+        if progress is not None:
+            self._progress = progress
+        self.log.debug(doing)
+        try:
+            yield
+        except Exception as error:
+            self._fail(error, fails_as, condition)
+            raise
+        if condition is not None:
+            self.clear(condition)
+
+    def _fail(self, error: Exception, reason: str, condition: str | None) -> None:
+        if self._failure is not None and self._failure[0] is error:
+            return
+        failure = failure_of(error, reason)
+        self._failure = (error, failure)
+        if condition is not None:
+            self.fact(condition, "True", failure.reason, failure.message)
+
+    def fact(self, type: str, status: Truth, reason: str, message: str) -> None:
+        """A condition that is so now."""
+        self._facts[type] = Fact(status, reason, message)
+
+    def clear(self, type: str) -> None:
+        """A condition that is no longer there."""
+        self._facts[type] = None
+
+    def set_status(self, **fields: Json) -> None:
+        """Fields of status by their camelCase names; None removes one."""
+        self._fields.update(fields)
+
+    def event(self, severity: Severity, reason: str, message: str, metadata: Mapping[str, str] | None = None) -> None:
+        """Something worth telling people; ``metadata`` keys get the kind's annotation prefix."""
+        self._events.append(RecordedEvent(severity, reason, message, dict(metadata or {})))
+
+    def annotate(self, **about: str) -> None:
+        """What this run is about (``revision`` ...): in every event's metadata; the revision also in the last log line."""
+        self._about.update(about)
+
+    def snapshot(self, digest: str, metadata: Mapping[str, str]) -> None:
+        """What this run brings about, for ``status.history``: the digest of what was built, and what it was built from."""
+        self._snapshot = Snapshot(digest, dict(metadata))
+
+    async def publish(self) -> None:
+        """Write what is known so far, now. For transitions only: something is really going to happen."""
+        await self.publisher(self.log_so_far())
+
+    def log_so_far(self, end: Done | Waiting | Failure | None = None) -> RunLog[T]:
+        """The run as facts, with its end if it has one."""
+        return RunLog(
+            object=self.object,
+            generation=int(metadata_of(self.manifest).get("generation") or 0),
+            requested_at=annotations_of(self.manifest).get(REQUESTED_AT),
+            causes=self.causes,
+            started=self._started,
+            facts=dict(self._facts),
+            fields=dict(self._fields),
+            events=tuple(self._events),
+            about=dict(self._about),
+            snapshot=self._snapshot,
+            progress=self._progress,
+            failures=self.failures,
+            end=end,
+        )
+
+    def failed_by(self, error: Exception) -> Failure:
+        """The failure that an error which left the reconciler means: as its step recorded it, or the kind's default."""
+        if self._failure is not None and self._failure[0] is error:
+            return self._failure[1]
+        return failure_of(error, self.default_failure)
