@@ -43,11 +43,11 @@ class ConditionList:
     def set(self, condition_type: str, status: Truth, reason: str, message: str) -> None:
         """A condition that is so now."""
         previous = self.entries.get(condition_type)
-        moved = previous is None or previous.get("status") != status
+        since = self.now
+        if previous is not None and previous.get("status") == status:
+            since = previous.get("lastTransitionTime", self.now)
         self.entries[condition_type] = {
-            "lastTransitionTime": self.now
-            if moved or previous is None
-            else previous.get("lastTransitionTime", self.now),
+            "lastTransitionTime": since,
             "message": message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 3] + "...",
             "observedGeneration": self.generation,
             "reason": reason or "Unknown",

@@ -34,8 +34,8 @@ class Done:
 class Waiting:
     """Nothing to do until ``on`` changes; looked at again after ``check_in`` seconds at the latest.
 
-    ``ready`` is ``False`` where something is missing (a dependency) and ``Unknown`` where work is under way (health); with
-    ``Unknown`` the object is ``Reconciling``, with ``progress`` (or the message) as that condition's message.
+    ``ready`` is ``False`` where something is missing (a dependency) and ``Unknown`` where work is under way (health);
+    with ``Unknown`` the object is ``Reconciling``, with ``progress`` (or the message) as that condition's message.
     """
 
     on: str

@@ -47,7 +47,7 @@ class LogLine(NamedTuple):
 class RunLog(Generic[T]):
     """What a run found and did. ``end`` is None while it is under way; ``failures`` counts those in a row before it.
 
-    ``about`` is what the run is about (``revision`` ...): in the metadata of each of its events and in its last log line.
+    ``about`` is what the run is about (``revision`` ...): in the metadata of its events and in its last log line.
     """
 
     object: T

@@ -63,9 +63,9 @@ class Run(Generic[T]):
     ) -> AsyncIterator[None]:
         """A named part of the run.
 
-        An error that leaves it is recorded with the reason ``fails_as`` (a ``Stalled`` or ``NotReady`` keeps its own) and, if
-        given, makes the abnormal ``condition`` (such as ``FetchFailed``) true; success clears that condition. ``progress``
-        becomes Reconciling's message at the next publication.
+        An error that leaves it is recorded with the reason ``fails_as`` (a ``Stalled`` or ``NotReady`` keeps its own)
+        and, if given, makes the abnormal ``condition`` (such as ``FetchFailed``) true; success clears that condition.
+        ``progress`` becomes Reconciling's message at the next publication.
         """
         if progress is not None:
             self._progress = progress
@@ -103,11 +103,11 @@ class Run(Generic[T]):
         self._events.append(RecordedEvent(severity, reason, message, dict(metadata or {})))
 
     def annotate(self, **about: str) -> None:
-        """What this run is about (``revision`` ...): in every event's metadata; the revision also in the last log line."""
+        """What this run is about (``revision`` ...): in its events' metadata; the revision also in its last log line."""
         self._about.update(about)
 
     def snapshot(self, digest: str, metadata: Mapping[str, str]) -> None:
-        """What this run brings about, for ``status.history``: the digest of what was built, and what it was built from."""
+        """For ``status.history``: the digest of what was built, and what it was built from."""
         self._snapshot = Snapshot(digest, dict(metadata))
 
     async def publish(self) -> None:

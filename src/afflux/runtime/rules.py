@@ -1,4 +1,4 @@
-"""What differs between kinds when a run is settled: one ``Rules`` a kind, a literal table in its controller's module."""
+"""What differs between kinds when a run is settled: one ``Rules`` a kind, a literal table beside its controller."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -51,9 +51,9 @@ SOURCE_WORDING = Wording(
 class Rules(Generic[T]):
     """How a kind's runs are settled.
 
-    ``abnormal`` and ``normal`` are the condition types that the kind owns beside Ready, Reconciling and Stalled: the first
-    are True when something is wrong and absent otherwise, the second are True when all is well. Their order is the order in
-    which Ready takes its reason and message from them.
+    ``abnormal`` and ``normal`` are the condition types that the kind owns beside Ready, Reconciling and Stalled: the
+    first are True when something is wrong and absent otherwise, the second are True when all is well. Their order is
+    the order in which Ready takes its reason and message from them.
     """
 
     controller: str
