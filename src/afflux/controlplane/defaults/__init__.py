@@ -7,7 +7,7 @@ status, the service account's volume) belongs to ``admission``; custom resources
 
 from afflux.controlplane.defaults import configuration, network, pod, workloads
 from afflux.controlplane.defaults.rules import Rule
-from afflux.objects.identity import GroupVersionKind
+from afflux.controlplane.served_kind import ServedKind
 from afflux.objects.manifest import Manifest
 
 _ADMISSION = "admissionregistration.k8s.io"
@@ -47,8 +47,9 @@ RULES: dict[tuple[str, str], Rule] = {
 }
 
 
-def apply_defaults(gvk: GroupVersionKind, manifest: Manifest) -> Manifest:
+def apply_defaults(kind: ServedKind, manifest: Manifest) -> Manifest:
     """The object with the defaults of its kind; the input is left alone, and returned as it is if it lacks none."""
+    gvk = kind.gvk
     if gvk.kind == "HorizontalPodAutoscaler" and gvk.version == "v1":
         return configuration.HORIZONTAL_POD_AUTOSCALER_V1(manifest)
     rule = RULES.get((gvk.group, gvk.kind))

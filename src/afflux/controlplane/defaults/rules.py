@@ -16,8 +16,8 @@ Rule = Callable[[Node], Node]
 class Fields:
     """The defaults of one struct.
 
-    ``defaults`` fill in absent (or null) fields, then ``inside`` works on fields that hold a struct, ``each`` on the items of
-    fields that hold a list of structs, and ``then`` on the node as a whole: for defaults that look at other fields.
+    ``defaults`` fill in absent (or null) fields, then ``inside`` works on fields that hold a struct, ``each`` on the
+    items of fields that hold a list of structs, and ``then`` on the node as a whole: for what looks at other fields.
     """
 
     defaults: Mapping[str, Json] = field(default_factory=dict)
