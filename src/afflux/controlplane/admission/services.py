@@ -127,7 +127,8 @@ def _with_node_ports(context: WriteContext, service: Manifest, spec: Manifest) -
     taken = {port.get("nodePort") for other in _other_specs(context, service) for port in other.get("ports") or ()} - {
         None
     }
-    ports, errors = [], []
+    ports: list[Json] = []
+    errors: list[FieldError] = []
     for index, port in enumerate(spec.get("ports") or ()):
         wanted = port.get("nodePort")
         if wanted:

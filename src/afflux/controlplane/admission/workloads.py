@@ -45,14 +45,8 @@ def update_job(context: WriteContext, new: Manifest, old: Manifest) -> Manifest:
     labels = (template.get("metadata") or {}).get("labels") or {}
     if spec.get("selector") and generated.items() <= labels.items():
         return new
-    return {
-        **new,
-        "spec": {
-            **spec,
-            "selector": spec.get("selector") or before["selector"],
-            "template": _labelled(template, generated),
-        },
-    }
+    selector = spec.get("selector") or before["selector"]
+    return {**new, "spec": {**spec, "selector": selector, "template": _labelled(template, generated)}}
 
 
 def _generated(spec: Manifest) -> dict[str, str]:

@@ -6,7 +6,7 @@ status, the service account's volume) belongs to ``admission``; custom resources
 """
 
 from afflux.controlplane.defaults import configuration, network, pod, workloads
-from afflux.controlplane.defaults.rules import Rule
+from afflux.controlplane.defaults.rules import Fields, Rule
 from afflux.controlplane.served_kind import ServedKind
 from afflux.objects.manifest import Manifest
 
@@ -15,7 +15,7 @@ _RBAC = "rbac.authorization.k8s.io"
 
 RULES: dict[tuple[str, str], Rule] = {
     ("", "Pod"): pod.POD,
-    ("", "PodTemplate"): pod.Fields(inside={"template": pod.TEMPLATE}),
+    ("", "PodTemplate"): Fields(inside={"template": pod.TEMPLATE}),
     ("", "ReplicationController"): workloads.REPLICATION_CONTROLLER,
     ("", "Service"): network.SERVICE,
     ("", "Endpoints"): network.ENDPOINTS,
