@@ -50,9 +50,7 @@ def refused_selector(walk: Walkthrough) -> None:
         head, selector, rest = text.partition("  selector:\n    matchLabels:\n      app: nginx\n")
         return head.replace("nginx", "nginx-new") + selector + rest.replace("app: nginx", "app: nginx-new")
 
-    with step(
-        "(a) name and labels become nginx-new, the selector still says nginx: refused, the old one stays"
-    ) as seen:
+    with step("(a) name and labels become nginx-new, the selector still says nginx: refused, nginx stays") as seen:
         walk.push("Rename the app, but not its selector", rename)
         seen(walk.refused("`selector` does not match template `labels`", APP, "document 1"))
         if walk.get("deployment", "nginx").get("status", {}).get("readyReplicas") != 2:

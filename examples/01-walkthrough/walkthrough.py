@@ -173,7 +173,7 @@ class Walkthrough:
 
     @contextlib.contextmanager
     def following_logs(self, controller: str) -> Iterator[Callable[..., str]]:
-        """`kubectl logs -f --since=1m` on a controller's Pod; yields a function that waits for a line with some words."""
+        """`kubectl logs -f --since=1m` on a controller's Pod; yields a wait for a line."""
         command = [KUBECTL, "--namespace", "flux-system", "logs", "--follow", self.pod(controller), "--since=1m"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=self.environment)
         lines: list[str] = []
