@@ -112,13 +112,18 @@ class Walkthrough:
             return
         self.git("clone", "--quiet", self.said["cloneURL"], str(self.clone), cwd=self.work)
 
-    def push(self, message: str, edit: Callable[[str], str]) -> str:
-        """Edits the sample app, commits, pushes; returns the commit's hash."""
+    def commit(self, message: str, edit: Callable[[str], str]) -> str:
+        """Edits the sample app and commits; returns the commit's hash."""
         path = self.clone / APP
         path.write_text(edit(path.read_text()))
         self.git("commit", "--quiet", "--all", "--message", message)
-        self.git("push", "--quiet", "origin", "HEAD")
         return self.git("rev-parse", "HEAD")
+
+    def push(self, message: str, edit: Callable[[str], str]) -> str:
+        """Edits the sample app, commits, pushes; returns the commit's hash."""
+        commit = self.commit(message, edit)
+        self.git("push", "--quiet", "origin", "HEAD")
+        return commit
 
     # -- kubectl -----------------------------------------------------------------------------------------------------
 
