@@ -9,6 +9,7 @@ from afflux.controlplane.served_kind import CustomVersion, PrinterColumn, Served
 from afflux.objects.identity import GroupVersionKind
 from afflux.objects.manifest import Json, Manifest
 from afflux.schema.openapi import schema_from_crd
+from afflux.schema.resources import Subresource
 
 VERBS = frozenset({"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"})
 
@@ -40,7 +41,7 @@ def _served(spec: Manifest, version: Manifest, storage_version: str) -> ServedKi
         verbs=VERBS,
         short_names=tuple(names.get("shortNames") or ()),
         categories=tuple(names.get("categories") or ()),
-        subresources=frozenset(subresources),
+        paths=tuple(_subresources(spec["group"], version["name"], kind, subresources)),
         storage=StorageKey(spec["group"], names["plural"]),
         storage_gvk=GroupVersionKind(spec["group"], storage_version, kind),
         has_generation=True,
@@ -48,6 +49,14 @@ def _served(spec: Manifest, version: Manifest, storage_version: str) -> ServedKi
         load_schema=partial(schema_from_crd, raw_schema),
         custom=_custom(spec["group"], version, raw_schema, subresources.get("scale") or {}),
     )
+
+
+def _subresources(group: str, version: str, kind: str, declared: Manifest) -> Iterator[Subresource]:
+    verbs = ("get", "patch", "update")
+    if "status" in declared:
+        yield Subresource("status", group, version, kind, verbs)
+    if "scale" in declared:
+        yield Subresource("scale", "autoscaling", "v1", "Scale", verbs)
 
 
 def _custom(group: str, version: Manifest, raw_schema: Manifest, scale: Manifest) -> CustomVersion:

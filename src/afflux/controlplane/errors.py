@@ -37,6 +37,10 @@ class Named(NamedTuple):
         return f"{self.resource}.{self.group}" if self.group else self.resource
 
 
+UNNAMED = Named("", "")
+"""For a Status that has details about nothing in particular: ``"details": {}``."""
+
+
 @dataclass(slots=True)
 class ApiStatusError(Exception):
     """A request refused. ``causes`` are Status causes as JSON; ``retry_after`` is in seconds."""
@@ -63,9 +67,8 @@ class ApiStatusError(Exception):
         }
         if self.reason:
             status["reason"] = self.reason
-        details = self._details()
-        if details:
-            status["details"] = details
+        if self.about is not None or self.causes or self.retry_after:
+            status["details"] = self._details()
         status["code"] = self.code
         return status
 
@@ -87,7 +90,7 @@ def not_found(about: Named) -> ApiStatusError:
 
 def resource_not_found() -> ApiStatusError:
     """An unknown resource in a known group."""
-    return ApiStatusError(404, "NotFound", "the server could not find the requested resource", Named("", "", ""))
+    return ApiStatusError(404, "NotFound", "the server could not find the requested resource", UNNAMED)
 
 
 def already_exists(about: Named, *, terminating: bool = False) -> ApiStatusError:
@@ -124,7 +127,7 @@ def bad_request(message: str) -> ApiStatusError:
 
 def unprocessable(message: str) -> ApiStatusError:
     """422 without a named object: a patch that does not fit."""
-    return ApiStatusError(422, "Invalid", message)
+    return ApiStatusError(422, "Invalid", message, UNNAMED)
 
 
 def internal(message: str) -> ApiStatusError:
@@ -133,17 +136,34 @@ def internal(message: str) -> ApiStatusError:
 
 def method_not_allowed() -> ApiStatusError:
     message = "the server does not allow this method on the requested resource"
-    return ApiStatusError(405, "MethodNotAllowed", message, Named("", "", ""))
+    return ApiStatusError(405, "MethodNotAllowed", message, UNNAMED)
 
 
-def not_acceptable(accepted: Sequence[str]) -> ApiStatusError:
-    message = f"only the following media types are accepted: {', '.join(accepted)}"
-    return ApiStatusError(406, "NotAcceptable", message)
+def not_acceptable(available: Sequence[str]) -> ApiStatusError:
+    message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(available)}"
+    return ApiStatusError(406, "NotAcceptable", message, UNNAMED)
 
 
 def unsupported_media_type(accepted: Sequence[str]) -> ApiStatusError:
     words = "the body of the request was in an unknown format - accepted media types include: "
-    return ApiStatusError(415, "UnsupportedMediaType", words + ", ".join(accepted))
+    return ApiStatusError(415, "UnsupportedMediaType", words + ", ".join(accepted), UNNAMED)
+
+
+def invalid_option(options: str, errors: Sequence[FieldError]) -> ApiStatusError:
+    """A wrong query option; ``options`` is e.g. ``ListOptions``."""
+    return invalid(Named("meta.k8s.io", options), errors)
+
+
+def patch_rejected() -> ApiStatusError:
+    """A JSON patch whose test fails or whose path is missing."""
+    return unprocessable("the server rejected our request due to an error in our request")
+
+
+def version_too_large(wanted: int, current: int) -> ApiStatusError:
+    """A list at a resourceVersion that is still to come."""
+    causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+    message = f"Timeout: Too large resource version: {wanted}, current: {current}"
+    return ApiStatusError(504, "Timeout", message, None, causes, retry_after=1)
 
 
 def too_large(message: str) -> ApiStatusError:

@@ -11,6 +11,7 @@ from afflux.controlplane.errors import Named
 from afflux.objects.identity import GroupVersionKind
 from afflux.objects.manifest import Manifest
 from afflux.schema.openapi import Schema
+from afflux.schema.resources import Subresource
 
 
 class StorageKey(NamedTuple):
@@ -58,8 +59,8 @@ class ServedKind:
     verbs: frozenset[str]
     short_names: tuple[str, ...]
     categories: tuple[str, ...]
-    subresources: frozenset[str]
-    """Names such as ``status``, ``scale``, ``log``."""
+    paths: tuple[Subresource, ...]
+    """The subresources, as discovery lists them."""
     storage: StorageKey
     storage_gvk: GroupVersionKind
     """The version that stored objects have; equals ``gvk`` for nearly every kind."""
@@ -68,6 +69,11 @@ class ServedKind:
     """What Go prints for an empty object of the kind: the old side of a create, for ownership."""
     load_schema: Callable[[], Schema | None] = field(repr=False)
     custom: CustomVersion | None = None
+
+    @cached_property
+    def subresources(self) -> frozenset[str]:
+        """Names such as ``status``, ``scale``, ``log``."""
+        return frozenset(path.name for path in self.paths)
 
     @cached_property
     def schema(self) -> Schema | None:
