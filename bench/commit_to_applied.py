@@ -1,7 +1,7 @@
 """How long from the end of `git push` to the object applied, and to healthy?
 
-Starts `afflux up` on the walk-through's repository, pushes commits that change the sample app's Pod template one after the
-other, and watches the Deployment and the Kustomization on the API server from outside. Target: p95 to applied under 1 s.
+Starts `afflux up` on the walk-through's repository, pushes commits that change the sample app's Pod template one after
+the other, and watches Deployment and Kustomization on the API server from outside. Target: p95 to applied under 1 s.
 
     python bench/commit_to_applied.py [--commits 100] [--json]
 """
