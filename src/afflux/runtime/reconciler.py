@@ -103,7 +103,7 @@ class Run(Generic[T]):
         self._events.append(RecordedEvent(severity, reason, message, dict(metadata or {})))
 
     def annotate(self, **about: str) -> None:
-        """What this run is about (``revision`` ...): in its events' metadata; the revision also in its last log line."""
+        """What this run is about (``revision`` ...): in its events' metadata; the revision also in its last log."""
         self._about.update(about)
 
     def snapshot(self, digest: str, metadata: Mapping[str, str]) -> None:

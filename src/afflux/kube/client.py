@@ -1,0 +1,223 @@
+"""Verbs on plain manifests."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Literal, NamedTuple, TypeAlias
+
+import orjson
+
+from afflux.kube.config import ClusterConfig, Impersonation
+from afflux.kube.discovery import ResourceMapper
+from afflux.kube.errors import Gone
+from afflux.kube.transport import Request, Transport
+from afflux.objects.identity import GroupVersionKind, gvk_of
+from afflux.objects.manifest import Json, Manifest, metadata_of
+
+Propagation: TypeAlias = Literal["Background", "Foreground", "Orphan"]
+
+PAGE = 500
+
+
+class PatchType(StrEnum):
+    """The ways of patching, by content type."""
+
+    JSON = "application/json-patch+json"
+    MERGE = "application/merge-patch+json"
+    STRATEGIC = "application/strategic-merge-patch+json"
+
+
+class Target(NamedTuple):
+    """One object at one version. ``namespace`` is empty for cluster scope."""
+
+    gvk: GroupVersionKind
+    namespace: str
+    name: str
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> "Target":
+        """The object that a manifest declares."""
+        metadata = metadata_of(manifest)
+        return cls(gvk_of(manifest), str(metadata.get("namespace") or ""), str(metadata.get("name") or ""))
+
+
+class Selection(NamedTuple):
+    """Which objects of a kind: empty fields select everything."""
+
+    namespace: str = ""
+    label_selector: str = ""
+    field_selector: str = ""
+    metadata_only: bool = False
+
+    def parameters(self) -> dict[str, str]:
+        """As query parameters."""
+        chosen = {"labelSelector": self.label_selector, "fieldSelector": self.field_selector}
+        return {name: value for name, value in chosen.items() if value}
+
+    @property
+    def accept(self) -> str:
+        """The answer's form."""
+        if self.metadata_only:
+            return "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+        return "application/json"
+
+
+EVERYTHING = Selection()
+
+
+class Listing(NamedTuple):
+    """A collection as it was at one resource version. Items name their kind, unlike the server's."""
+
+    items: list[Manifest]
+    resource_version: str
+
+
+class Preconditions(NamedTuple):
+    """What must be so for a deletion; empty fields aren't checked."""
+
+    uid: str = ""
+    resource_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KubeClient:
+    """One identity at one API server. Those made by ``impersonating`` share its connections and its discovery.
+
+    Every method raises ``ApiError`` (in the server's words) or ``NoMatch``.
+    """
+
+    transport: Transport
+    mapper: ResourceMapper
+    impersonation: Impersonation | None = None
+
+    @classmethod
+    def connect(cls, config: ClusterConfig) -> "KubeClient":
+        """A client; connections open when they are needed."""
+        transport = Transport(config)
+        return cls(transport, ResourceMapper(transport))
+
+    def impersonating(self, user: str, groups: tuple[str, ...] = ()) -> "KubeClient":
+        """The same server, taken for somebody else."""
+        return replace(self, impersonation=Impersonation(user, groups))
+
+    async def get(self, target: Target) -> Manifest:
+        """One object as it is."""
+        return await self._send("GET", await self._path(target))
+
+    async def list(self, gvk: GroupVersionKind, selection: Selection = EVERYTHING) -> Listing:
+        """All objects of a kind that match, in pages; from the start once more if the pages expire meanwhile."""
+        resource = await self.mapper.resource_for(gvk)
+        path = resource.path(selection.namespace)
+        items: list[Manifest] = []
+        parameters = {**selection.parameters(), "limit": str(PAGE)}
+        while True:
+            try:
+                page = await self._list_page(path, parameters, selection.accept)
+            except Gone:
+                if "continue" not in parameters:
+                    raise
+                items, parameters = [], selection.parameters()
+                continue
+            items += page.get("items") or ()
+            metadata = metadata_of(page)
+            if not metadata.get("continue"):
+                break
+            parameters = {**parameters, "continue": metadata["continue"]}
+        for item in items:
+            item["apiVersion"], item["kind"] = gvk.api_version, gvk.kind
+        return Listing(items, str(metadata.get("resourceVersion") or ""))
+
+    async def create(self, manifest: Manifest, *, field_manager: str = "", dry_run: bool = False) -> Manifest:
+        """Create an object."""
+        target = Target.of(manifest)
+        resource = await self.mapper.resource_for(target.gvk)
+        path = resource.path(target.namespace)
+        return await self._send("POST", path, _options(field_manager, dry_run), manifest)
+
+    async def update(self, manifest: Manifest, *, subresource: str = "", field_manager: str = "") -> Manifest:
+        """Replace an object; refused with ``Conflict`` if it names a resource version that isn't the current one."""
+        path = await self._path(Target.of(manifest), subresource)
+        return await self._send("PUT", path, _options(field_manager), manifest)
+
+    async def patch(
+        self,
+        target: Target,
+        body: Json,
+        *,
+        patch_type: PatchType = PatchType.MERGE,
+        subresource: str = "",
+        field_manager: str = "",
+        dry_run: bool = False,
+    ) -> Manifest:
+        """Change an object by a patch."""
+        path = await self._path(target, subresource)
+        return await self._send("PATCH", path, _options(field_manager, dry_run), body, patch_type)
+
+    async def apply(
+        self,
+        manifest: Manifest,
+        *,
+        field_manager: str,
+        force: bool = True,
+        dry_run: bool = False,
+        field_validation: str = "",
+        subresource: str = "",
+    ) -> Manifest:
+        """Server-side apply: what we want of the object, and nothing else of it."""
+        parameters = _options(field_manager, dry_run) | {"force": "true" if force else "false"}
+        if field_validation:
+            parameters["fieldValidation"] = field_validation
+        path = await self._path(Target.of(manifest), subresource)
+        return await self._send("PATCH", path, parameters, manifest, "application/apply-patch+yaml")
+
+    async def delete(
+        self,
+        target: Target,
+        *,
+        propagation: Propagation = "Background",
+        preconditions: Preconditions = Preconditions(),  # noqa: B008 - an immutable tuple
+        dry_run: bool = False,
+    ) -> Manifest:
+        """Ask for an object's deletion; it is gone when its finalizers are. Answers with the object or a Status."""
+        wanted = {"uid": preconditions.uid, "resourceVersion": preconditions.resource_version}
+        given = {name: value for name, value in wanted.items() if value}
+        body: dict[str, Json] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
+        body |= {"preconditions": given} if given else {}
+        body |= {"dryRun": ["All"]} if dry_run else {}
+        return await self._send("DELETE", await self._path(target), {}, body)
+
+    async def raw(self, path: str) -> bytes:
+        """What the server answers to a GET: ``/version``, ``/openapi/v3`` ..."""
+        return await self.transport.send(Request("GET", path, accept="application/json, */*"), self.impersonation)
+
+    async def close(self) -> None:
+        """Close the connections, also of those who share them."""
+        await self.transport.close()
+
+    async def _path(self, target: Target, subresource: str = "") -> str:
+        resource = await self.mapper.resource_for(target.gvk)
+        return resource.path(target.namespace, target.name, subresource)
+
+    async def _list_page(self, path: str, parameters: dict[str, str], accept: str) -> Manifest:
+        answer = await self.transport.send(Request("GET", path, parameters, accept=accept), self.impersonation)
+        page: Manifest = orjson.loads(answer)
+        return page
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        parameters: dict[str, str] | None = None,
+        body: Json = None,
+        content_type: str = "application/json",
+    ) -> Manifest:
+        encoded = None if body is None else orjson.dumps(body)
+        answer = await self.transport.send(
+            Request(method, path, parameters or {}, encoded, content_type), self.impersonation
+        )
+        manifest: Manifest = orjson.loads(answer) if answer else {}
+        return manifest
+
+
+def _options(field_manager: str = "", dry_run: bool = False) -> dict[str, str]:
+    options = {"fieldManager": field_manager} if field_manager else {}
+    return options | ({"dryRun": "All"} if dry_run else {})

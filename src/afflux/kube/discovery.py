@@ -1,0 +1,93 @@
+"""Which kinds a server serves, and at which paths."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import quote
+
+import orjson
+
+from afflux.kube.errors import NoMatch, NotFound
+from afflux.kube.transport import Request, Transport
+from afflux.objects.identity import GroupVersionKind
+from afflux.objects.manifest import Json
+
+
+class ApiResource(NamedTuple):
+    """A kind as the server serves it."""
+
+    gvk: GroupVersionKind
+    plural: str
+    namespaced: bool
+    verbs: frozenset[str]
+    subresources: frozenset[str]
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """The path of a collection, an object, or one of its subresources; without a namespace, of all of them."""
+        root = f"/apis/{self.gvk.group}/{self.gvk.version}" if self.gvk.group else f"/api/{self.gvk.version}"
+        if namespace and self.namespaced:
+            root += f"/namespaces/{quote(namespace, safe='')}"
+        root += f"/{self.plural}"
+        if name:
+            root += f"/{quote(name, safe='')}"
+        return f"{root}/{subresource}" if subresource else root
+
+
+@dataclass(slots=True)
+class ResourceMapper:
+    """Kinds to resources, read from the server a group version at a time and kept; read again for a kind not found."""
+
+    transport: Transport
+    _known: dict[GroupVersionKind, ApiResource] = field(default_factory=dict, init=False)
+    _reading: dict[str, asyncio.Task[dict[GroupVersionKind, ApiResource]]] = field(default_factory=dict, init=False)
+
+    async def resource_for(self, gvk: GroupVersionKind) -> ApiResource:
+        """The resource of a kind. Raises ``NoMatch`` where the server serves none."""
+        resource = self._known.get(gvk)
+        if resource is None:
+            resource = (await self._read(gvk)).get(gvk)
+        if resource is None:
+            raise NoMatch(gvk)
+        return resource
+
+    def forget(self, gvk: GroupVersionKind) -> None:
+        """Read the kind anew when it is asked for next: its definition changed or went away."""
+        self._known.pop(gvk, None)
+
+    async def _read(self, gvk: GroupVersionKind) -> dict[GroupVersionKind, ApiResource]:
+        """The resources of a kind's group version; asked for by many at once, read once."""
+        task = self._reading.get(gvk.api_version)
+        if task is None:
+            task = asyncio.create_task(self._fetch(gvk))
+            self._reading[gvk.api_version] = task
+            task.add_done_callback(lambda _: self._reading.pop(gvk.api_version, None))
+        return await asyncio.shield(task)
+
+    async def _fetch(self, gvk: GroupVersionKind) -> dict[GroupVersionKind, ApiResource]:
+        path = f"/apis/{gvk.api_version}" if gvk.group else f"/api/{gvk.version}"
+        try:
+            answer = orjson.loads(await self.transport.send(Request("GET", path)))
+        except NotFound:
+            return {}
+        found = resources_of(gvk.group, gvk.version, answer)
+        self._known.update(found)
+        return found
+
+
+def resources_of(group: str, version: str, resource_list: Json) -> dict[GroupVersionKind, ApiResource]:
+    """The kinds in an ``APIResourceList``."""
+    entries = [entry for entry in resource_list.get("resources") or () if isinstance(entry, dict)]
+    subresources: dict[str, set[str]] = {}
+    for entry in entries:
+        plural, _, subresource = entry["name"].partition("/")
+        if subresource:
+            subresources.setdefault(plural, set()).add(subresource)
+    found: dict[GroupVersionKind, ApiResource] = {}
+    for entry in entries:
+        if "/" in entry["name"]:
+            continue
+        gvk = GroupVersionKind(group, version, entry["kind"])
+        verbs = frozenset(entry.get("verbs") or ())
+        below = frozenset(subresources.get(entry["name"], ()))
+        found[gvk] = ApiResource(gvk, entry["name"], bool(entry.get("namespaced")), verbs, below)
+    return found

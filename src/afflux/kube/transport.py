@@ -1,0 +1,191 @@
+"""HTTP to one API server: TLS, credentials, impersonation, pooled connections, retries. Bytes in, bytes out."""
+
+import asyncio
+import os
+import random
+import ssl
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from yarl import URL
+
+from afflux import __version__
+from afflux.kube.config import ClusterConfig, Impersonation
+from afflux.kube.credentials import ClientCertificate
+from afflux.kube.errors import ApiError, Unreachable, error_from_answer
+
+REQUEST_TIMEOUT = 60.0
+POOL = 64
+"""Connections for ordinary requests; watches have their own, without a limit."""
+
+_APPLY = "application/apply-patch+yaml"
+_THROTTLED_TRIES = 10
+_BROKEN_TRIES = 4
+_LONGEST_PAUSE = 30.0
+
+
+class Request(NamedTuple):
+    """One request. ``path`` starts with a slash and is percent-encoded; ``parameters`` are query parameters."""
+
+    method: str
+    path: str
+    parameters: Mapping[str, str] = {}
+    body: bytes | None = None
+    content_type: str = "application/json"
+    accept: str = "application/json"
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether sending it twice does what sending it once does."""
+        return self.method in ("GET", "HEAD") or (self.method == "PATCH" and self.content_type == _APPLY)
+
+
+@dataclass(slots=True)
+class Transport:
+    """The connections to one API server, shared by all who act there under whatever name. Used on one event loop."""
+
+    config: ClusterConfig
+    _session: aiohttp.ClientSession | None = field(default=None, init=False)
+    _contexts: dict[ClientCertificate | None, ssl.SSLContext | bool] = field(default_factory=dict, init=False)
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(POOL), init=False)
+
+    async def send(self, request: Request, impersonation: Impersonation | None = None) -> bytes:
+        """The body of a successful answer.
+
+        Raises ``ApiError`` in the server's words. 429 (and a 5xx that says when to come back) is retried as the server
+        asks; a broken connection only where nothing was sent or sending twice does no harm.
+        """
+        throttled = broken = 0
+        reauthenticated = False
+        while True:
+            try:
+                async with self._slots, self._answer(request, impersonation, REQUEST_TIMEOUT) as answer:
+                    body = await answer.read()
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                broken += 1
+                harmless = request.repeatable or isinstance(error, aiohttp.ClientConnectorError)
+                if not harmless or broken >= _BROKEN_TRIES:
+                    raise self._unreachable(error) from error
+                await asyncio.sleep(0.1 * 2**broken * random.uniform(0.75, 1.25))
+                continue
+            if answer.status < 400:
+                return body
+            pause = _pause(answer)
+            if pause is not None and throttled < _THROTTLED_TRIES:
+                throttled += 1
+                await asyncio.sleep(pause)
+                continue
+            if answer.status == 401 and not reauthenticated:
+                reauthenticated = True
+                self.config.credentials.refused()
+                continue
+            raise error_from_answer(answer.status, body)
+
+    @asynccontextmanager
+    async def stream(
+        self, request: Request, impersonation: Impersonation | None = None, *, silence: float
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """An answer's body in the pieces that arrive; broken off after ``silence`` seconds without any.
+
+        Raises ``ApiError`` for an answer that isn't a success, ``Unreachable`` also while reading.
+        """
+        try:
+            async with self._answer(request, impersonation, None, silence) as answer:
+                if answer.status >= 400:
+                    if answer.status == 401:
+                        self.config.credentials.refused()
+                    raise error_from_answer(answer.status, await answer.read())
+                yield answer.content.iter_any()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(error) from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    @asynccontextmanager
+    async def _answer(
+        self, request: Request, impersonation: Impersonation | None, total: float | None, silence: float | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        credential = await self.config.credentials.current()
+        headers = _headers(request, impersonation or self.config.impersonation)
+        if credential.authorization:
+            headers.append(("Authorization", credential.authorization))
+        async with self._open_session().request(
+            request.method,
+            self._url(request),
+            data=request.body,
+            headers=headers,
+            ssl=self._context(credential.client_certificate),
+            server_hostname=self.config.tls_server_name,
+            proxy=self.config.proxy_url,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=total, sock_connect=10.0, sock_read=silence),
+        ) as answer:
+            yield answer
+
+    def _url(self, request: Request) -> URL:
+        query = f"?{urlencode(request.parameters)}" if request.parameters else ""
+        return URL(f"{self.config.server}{request.path}{query}", encoded=True)
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60.0, ttl_dns_cache=30)
+            self._session = aiohttp.ClientSession(connector=connector, read_bufsize=2**18, trust_env=False)
+        return self._session
+
+    def _context(self, certificate: ClientCertificate | None) -> ssl.SSLContext | bool:
+        context = self._contexts.get(certificate)
+        if context is None:
+            context = tls_context(self.config, certificate) if self.config.server.startswith("https") else True
+            self._contexts = {certificate: context}
+        return context
+
+    def _unreachable(self, error: Exception) -> ApiError:
+        if isinstance(error, TimeoutError):
+            return Unreachable(f"{self.config.server}: no answer in time")
+        return Unreachable(f"{self.config.server}: {error}")
+
+
+def tls_context(config: ClusterConfig, certificate: ClientCertificate | None) -> ssl.SSLContext:
+    """TLS as a kubeconfig asks for: its CA alone where it names one, no verification only where it says so."""
+    context = ssl.create_default_context(cadata=config.ca.decode() if config.ca else None)
+    if config.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if certificate is not None:
+        # OpenSSL's loader reads files only: one that only we can read, gone before anybody uses the context.
+        with tempfile.NamedTemporaryFile(prefix="afflux-") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(certificate.certificate + b"\n" + certificate.key)
+            file.flush()
+            context.load_cert_chain(file.name)
+    return context
+
+
+def _headers(request: Request, impersonation: Impersonation) -> list[tuple[str, str]]:
+    headers = [("User-Agent", f"afflux/{__version__}"), ("Accept", request.accept)]
+    if request.body is not None:
+        headers.append(("Content-Type", request.content_type))
+    if impersonation.user:
+        headers.append(("Impersonate-User", impersonation.user))
+        headers += [("Impersonate-Group", group) for group in impersonation.groups]
+        headers += [("Impersonate-Uid", impersonation.uid)] if impersonation.uid else []
+        for key, values in impersonation.extra.items():
+            headers += [(f"Impersonate-Extra-{quote(key, safe='')}", value) for value in values]
+    return headers
+
+
+def _pause(answer: aiohttp.ClientResponse) -> float | None:
+    """Seconds after which the server asks us to come back, or None where it doesn't."""
+    after = answer.headers.get("Retry-After", "")
+    if answer.status != 429 and not (answer.status >= 500 and after):
+        return None
+    return min(float(after), _LONGEST_PAUSE) if after.isdigit() else 1.0

@@ -1,0 +1,179 @@
+"""What happens to the objects of a kind, from now on and without a gap."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeAlias
+
+import orjson
+
+from afflux.kube.client import EVERYTHING, KubeClient, Selection
+from afflux.kube.errors import Gone, KubeError, NoMatch, NotFound, error_from_status
+from afflux.kube.transport import Request
+from afflux.objects.identity import GroupVersionKind
+from afflux.objects.manifest import Json, Manifest, metadata_of
+
+EventType: TypeAlias = Literal["ADDED", "MODIFIED", "DELETED", "SYNCED"]
+Key: TypeAlias = tuple[str, str]
+
+STREAM_SECONDS = (290, 350)
+"""How long a stream is asked to last; a random length, so that they don't all end at once."""
+
+HEALTHY_SECONDS = 5.0
+"""A stream that lasted longer broke by accident: it is taken up again at once."""
+
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 30.0
+
+
+class WatchEvent(NamedTuple):
+    """One thing that happened. ``SYNCED`` (with an empty object) says that everything there was has been told."""
+
+    type: EventType
+    object: Manifest
+    resource_version: str
+
+
+async def watch(
+    client: KubeClient,
+    gvk: GroupVersionKind,
+    selection: Selection = EVERYTHING,
+    *,
+    on_error: Callable[[KubeError], bool] | None = None,
+) -> AsyncGenerator[WatchEvent, None]:
+    """List, then watch, for as long as somebody listens; broken streams are taken up where they broke.
+
+    After a gap (410) the kind is listed again and only the differences are told: an object that vanished meanwhile
+    comes as ``DELETED`` with its name, namespace and uid alone. A kind that isn't served yet is waited for, one that is
+    served no longer has lost its objects. ``on_error`` is told of every trouble; the watch goes on with backoff if it
+    returns True (without it: always), otherwise the error is raised.
+    """
+    follower = _Follower(client, gvk, selection)
+    pause = FIRST_PAUSE
+    while True:
+        since = time.monotonic()
+        try:
+            async with aclosing(follower.events()) as events:
+                async for event in events:
+                    yield event
+        except Gone:
+            follower.resource_version = ""
+            continue
+        except KubeError as error:
+            if isinstance(error, NotFound | NoMatch):
+                client.mapper.forget(gvk)
+                for event in follower.vanished():
+                    yield event
+            if on_error is not None and not on_error(error):
+                raise
+        if time.monotonic() - since > HEALTHY_SECONDS:
+            pause = FIRST_PAUSE
+        await asyncio.sleep(pause * random.uniform(0.75, 1.25))
+        pause = min(LONGEST_PAUSE, pause * 2)
+
+
+@dataclass(slots=True)
+class _Follower:
+    """Where a watch stands: the last resource version, and which objects have been told."""
+
+    client: KubeClient
+    gvk: GroupVersionKind
+    selection: Selection
+    resource_version: str = ""
+    told: dict[Key, tuple[str, str]] = field(default_factory=dict)
+    """By namespace and name: uid and resource version."""
+
+    async def events(self) -> AsyncGenerator[WatchEvent, None]:
+        """What happens until the stream ends."""
+        if not self.resource_version:
+            for event in await self._listed():
+                yield event
+        async with aclosing(self._lines()) as lines:
+            async for line in lines:
+                happened = self._read(orjson.loads(line))
+                if happened is not None:
+                    yield happened
+
+    async def _listed(self) -> list[WatchEvent]:
+        """The differences between what has been told and what is there; then ``SYNCED``."""
+        listing = await self.client.list(self.gvk, self.selection)
+        present = {_key(item): item for item in listing.items}
+        events: list[WatchEvent] = []
+        for key in [key for key in self.told if key not in present]:
+            events.append(WatchEvent("DELETED", self._tombstone(key), listing.resource_version))
+            del self.told[key]
+        for item in present.values():
+            events += self._news(item)
+        self.resource_version = listing.resource_version
+        return [*events, WatchEvent("SYNCED", {}, listing.resource_version)]
+
+    def vanished(self) -> list[WatchEvent]:
+        """The kind is served no longer: everything told is gone, and what comes next is listed anew."""
+        events = [WatchEvent("DELETED", self._tombstone(key), "") for key in self.told]
+        self.told.clear()
+        self.resource_version = ""
+        return events
+
+    def _news(self, item: Manifest) -> list[WatchEvent]:
+        key, mark = _key(item), _mark(item)
+        before = self.told.get(key)
+        self.told[key] = mark
+        if before == mark:
+            return []
+        replaced = before is not None and before[0] != mark[0]
+        gone = [WatchEvent("DELETED", self._tombstone(key, before), mark[1])] if replaced else []
+        return [*gone, WatchEvent("ADDED" if before is None or replaced else "MODIFIED", item, mark[1])]
+
+    def _tombstone(self, key: Key, mark: tuple[str, str] | None = None) -> Manifest:
+        uid = (mark or self.told[key])[0]
+        metadata = {"name": key[1], "uid": uid} | ({"namespace": key[0]} if key[0] else {})
+        return {"apiVersion": self.gvk.api_version, "kind": self.gvk.kind, "metadata": metadata}
+
+    def _read(self, frame: Json) -> WatchEvent | None:
+        kind, item = frame.get("type"), frame.get("object") or {}
+        if kind == "ERROR":
+            raise error_from_status(item, int(item.get("code") or 500))
+        mark = _mark(item)
+        self.resource_version = mark[1] or self.resource_version
+        if kind == "BOOKMARK":
+            return None
+        if kind == "DELETED":
+            self.told.pop(_key(item), None)
+        else:
+            self.told[_key(item)] = mark
+        item["apiVersion"], item["kind"] = self.gvk.api_version, self.gvk.kind
+        return WatchEvent(kind, item, mark[1])
+
+    async def _lines(self) -> AsyncGenerator[bytes, None]:
+        """The stream, a frame a line."""
+        resource = await self.client.mapper.resource_for(self.gvk)
+        seconds = random.randint(*STREAM_SECONDS)
+        parameters = self.selection.parameters() | {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": self.resource_version,
+            "timeoutSeconds": str(seconds),
+        }
+        accept = self.selection.accept.replace("PartialObjectMetadataList", "PartialObjectMetadata")
+        request = Request("GET", resource.path(self.selection.namespace), parameters, accept=accept)
+        rest = b""
+        stream = self.client.transport.stream(request, self.client.impersonation, silence=seconds + 15.0)
+        async with stream as chunks:
+            async for chunk in chunks:
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    if line:
+                        yield line
+
+
+def _key(item: Manifest) -> Key:
+    metadata = metadata_of(item)
+    return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
+
+
+def _mark(item: Manifest) -> tuple[str, str]:
+    metadata = metadata_of(item)
+    return str(metadata.get("uid") or ""), str(metadata.get("resourceVersion") or "")
