@@ -57,12 +57,21 @@ class Walkthrough:
     # -- the process ------------------------------------------------------------------------------------------------
 
     def start(self, *options: str, source: str | None = None) -> None:
-        """Starts `afflux up` (in a process group of its own) and reads what it says when it is ready."""
+        """Starts `afflux up` (in a session of its own) and reads what it says when it is ready; "" for no SOURCE."""
         if source is None:
             source = str(self.work / "source")
             if not Path(source).exists():
                 shutil.copytree(HERE / "repository", source)
-        command = [AFFLUX, "up", source, "--data-dir", str(self.data), "--output", "json", *options]
+        command = [
+            AFFLUX,
+            "up",
+            *([source] if source else []),
+            "--data-dir",
+            str(self.data),
+            "--output",
+            "json",
+            *options,
+        ]
         self.log = (self.work / "up.log").open("a")
         self.up = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=self.log, text=True, env=self.environment, start_new_session=True

@@ -1,0 +1,85 @@
+"""kill -9 of everything, at random moments: what is in the cluster afterwards is what Git says."""
+
+import gzip
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+KILLS = 10
+Edit = Callable[[str], str]
+
+
+def edits() -> list[tuple[str, Edit]]:
+    """The walk-through's commits, and a few more, each with its message."""
+
+    def rename(text: str) -> str:
+        return text.replace("nginx", "nginx-new").replace("image: nginx-new", "image: nginx")
+
+    images = [(f"Image {n}", _image(n)) for n in range(1, 5)]
+    return [("Rename the app", rename), *images, ("Scale", lambda text: text.replace("replicas: 2", "replicas: 3"))]
+
+
+def _image(number: int) -> Edit:
+    return lambda text: text.replace(f"image: nginx:1.27.{number - 1}", f"image: nginx:1.27.{number}")
+
+
+def cluster_of(walk: Any) -> dict[str, Any]:
+    """What the repository declares, as it stands in the cluster, without what differs between any two runs."""
+    found: dict[str, Any] = {}
+    for kinds in ("deployments,configmaps,serviceaccounts", "namespaces", "kustomizations"):
+        for item in walk.get(kinds, "--all-namespaces")["items"]:
+            labels = item["metadata"].get("labels", {})
+            if "kustomize.toolkit.fluxcd.io/name" not in labels and item["kind"] != "Kustomization":
+                continue
+            key = f"{item['kind']}/{item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
+            entries = item.get("status", {}).get("inventory", {}).get("entries", [])
+            inventory = sorted(entry["id"] for entry in entries)
+            found[key] = {"spec": item.get("spec"), "data": item.get("data"), "labels": labels, "inventory": inventory}
+    return found
+
+
+def no_torn_artifact(walk: Any) -> None:
+    """Every archive in the store is whole: gzip's own checksum says so."""
+    for archive in Path(walk.data).rglob("gitrepository/**/*.tar.gz"):
+        with gzip.open(archive) as stream:
+            while stream.read(1 << 20):
+                pass
+
+
+def test_the_cluster_after_ten_kills_equals_the_undisturbed_runs(walk: Any, another_walk: Any) -> None:
+    seed = time.time_ns()
+    print(f"seed {seed}")
+    moments = random.Random(seed)
+    disturbed, calm = walk, another_walk
+    for each in (disturbed, calm):
+        each.start()
+        each.clone_repository()
+    kills = 0
+    uid = ""
+    for message, edit in edits():
+        calm_commit = calm.push(message, edit)
+        commit = disturbed.push(message, edit)
+        for _ in range(2 if kills < KILLS else 0):
+            moment = time.monotonic() + moments.uniform(0, 1.5)
+            while time.monotonic() < moment:
+                pass
+            disturbed.kill()
+            kills += 1
+            no_torn_artifact(disturbed)
+            disturbed.start()
+            disturbed.clone_repository()
+        calm.applied(calm_commit)
+        disturbed.applied(commit)
+        now = disturbed.get("deployment", "nginx-new")["metadata"]["uid"]
+        assert uid in ("", now), "an object that the commit contains was deleted and made again"
+        uid = now
+    assert kills >= KILLS
+    assert cluster_of(disturbed) == cluster_of(calm)
+    assert disturbed.stop() == 0
+    assert calm.stop() == 0

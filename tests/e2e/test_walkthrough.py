@@ -1,0 +1,65 @@
+"""The walk-through, examples/01-walkthrough, as people run it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+DEMO = Path(__file__).parents[2] / "examples/01-walkthrough/demo.py"
+
+
+def test_the_demo_verifies_every_step_from_any_folder_without_a_cluster(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "PYTHONPATH")}
+    done = subprocess.run(
+        [sys.executable, str(DEMO)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "every step was verified" in done.stdout
+    assert "✗" not in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_up_resumes_where_it_stopped(walk: Any) -> None:
+    walk.start()
+    walk.clone_repository()
+    commit = walk.git("rev-parse", "HEAD")
+    walk.applied(commit)
+    before = walk.get("deployment", "nginx")["metadata"]
+    first = dict(walk.said)
+    assert walk.stop() == 0
+    walk.start()
+    assert walk.said == first
+    walk.applied(commit)
+    after = walk.get("deployment", "nginx")["metadata"]
+    assert (after["uid"], after["generation"]) == (before["uid"], before["generation"])
+    pushed = walk.push("Change the image", lambda text: text.replace("nginx:1.27.0", "nginx:1.27.1"))
+    walk.applied(pushed)
+    assert walk.stop() == 0
+
+
+def test_two_processes_never_share_a_data_directory(walk: Any) -> None:
+    walk.start()
+    second = subprocess.run(
+        [sys.executable, "-m", "afflux", "up", str(walk.work / "source"), "--data-dir", str(walk.data)],
+        env=walk.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert second.returncode == 1
+    assert "another afflux uses" in second.stderr
+    assert walk.stop() == 0
+
+
+def test_an_empty_repository_waits_for_the_first_push(walk: Any, tmp_path: Path) -> None:
+    from walkthrough import poll
+
+    walk.start(source="")
+    poll(lambda: "no commit" in walk.ready("gitrepository", "flux-system")["message"].lower() or None, "empty", 20)
+    assert walk.ready("gitrepository", "flux-system")["status"] == "False"
+    assert walk.stop() == 0
