@@ -23,6 +23,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("", "Namespace"): configuration.NAMESPACE,
     ("", "PersistentVolumeClaim"): configuration.PERSISTENT_VOLUME_CLAIM,
     ("", "PersistentVolume"): configuration.PERSISTENT_VOLUME,
+    ("", "Event"): configuration.EVENT,
     ("", "LimitRange"): configuration.LIMIT_RANGE,
     ("apps", "Deployment"): workloads.DEPLOYMENT,
     ("apps", "StatefulSet"): workloads.STATEFUL_SET,

@@ -129,3 +129,16 @@ CUSTOM_RESOURCE_DEFINITION = Fields(
         "spec": Fields({"conversion": {"strategy": "None"}}, inside={"conversion": _WEBHOOK_CONVERSION}, then=(_names,))
     }
 )
+
+
+_EVENT_ZEROS: Node = {"firstTimestamp": None, "lastTimestamp": None, "eventTime": None}
+
+
+def _event(event: Node) -> Node:
+    """Times and reporters that Go prints when they are empty."""
+    zeros = {**_EVENT_ZEROS, "source": {}, "reportingComponent": "", "reportingInstance": ""}
+    missing = {name: zero for name, zero in zeros.items() if name not in event}
+    return {**event, **missing} if missing else event
+
+
+EVENT = Fields(then=(_event,))

@@ -9,13 +9,20 @@ def _target_port(port: Node) -> Node:
     return port if port.get("targetPort") else {**port, "targetPort": port.get("port")}
 
 
+_CLIENT_IP = Fields(
+    {"sessionAffinityConfig": {}},
+    inside={
+        "sessionAffinityConfig": Fields({"clientIP": {}}, inside={"clientIP": Fields({"timeoutSeconds": 10800})}),
+    },
+)
+
+
 def _session_affinity(spec: Node) -> Node:
     if spec.get("sessionAffinity") != "ClientIP":
         return (
             {k: v for k, v in spec.items() if k != "sessionAffinityConfig"} if "sessionAffinityConfig" in spec else spec
         )
-    config = Fields({"clientIP": {}}, inside={"clientIP": Fields({"timeoutSeconds": 10800})})
-    return {**spec, "sessionAffinityConfig": config(spec.get("sessionAffinityConfig") or {})}
+    return _CLIENT_IP(spec)
 
 
 def _traffic_policies(spec: Node) -> Node:

@@ -1,0 +1,82 @@
+"""Custom resources against the schema of their CRD: pruning, defaulting, validation (embedded-api 2.8).
+
+Here belongs what follows from ``schema.openAPIV3Schema`` and its extensions; what a CRD itself must look like is
+checked by ``validation``, when its names and versions are served is decided by ``crds``.
+"""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+from afflux.controlplane.errors import FieldError
+from afflux.controlplane.field_errors import invalid_value
+from afflux.controlplane.served_kind import ServedKind
+from afflux.controlplane.structural.defaulting import default_resource
+from afflux.controlplane.structural.nodes import SchemaNode, read_schema
+from afflux.controlplane.structural.pruning import prune_resource
+from afflux.controlplane.structural.uniqueness import check_lists
+from afflux.controlplane.structural.values import check
+from afflux.objects.manifest import Manifest
+
+_BLOCKING = frozenset(
+    {
+        "FieldValueNotSupported",
+        "FieldValueRequired",
+        "FieldValueTooLong",
+        "FieldValueTooMany",
+        "FieldValueTypeInvalid",
+    }
+)
+_UNCHECKED = FieldError(
+    "FieldValueInvalid",
+    "Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation",
+    "<nil>",
+)
+
+_schemas: WeakKeyDictionary[ServedKind, SchemaNode] = WeakKeyDictionary()
+
+
+def prune(kind: ServedKind, manifest: Manifest) -> tuple[Manifest, list[str]]:
+    """The object without the fields that its schema doesn't declare, and their paths, sorted."""
+    return prune_resource(_schema(kind), manifest)
+
+
+def default(kind: ServedKind, manifest: Manifest) -> Manifest:
+    """The object with its schema's defaults; nulls where none are allowed take the default or go."""
+    return default_resource(_schema(kind), manifest)
+
+
+def validate(
+    kind: ServedKind, new: Manifest, old: Manifest | None, warnings: list[str] | None = None
+) -> list[FieldError]:
+    """What is wrong with an object: its kind, values, list types, then the schema's CEL rules.
+
+    Parts that an update leaves as they were are not looked at again. A rule that can't be evaluated adds to
+    ``warnings`` (where given) and refuses nothing.
+    """
+    schema = _schema(kind)
+    errors = _type_errors(kind, new)
+    errors += check(schema, new, old, "")
+    errors += check_lists(schema, new, "")
+    if not schema.has_rules:
+        return errors
+    if any(error.reason in _BLOCKING for error in errors):
+        return [*errors, _UNCHECKED]
+    return errors
+
+
+def _type_errors(kind: ServedKind, new: Manifest) -> list[FieldError]:
+    if new.get("kind") == kind.gvk.kind:
+        return []
+    return [
+        FieldError("FieldValueInvalid", f"Invalid value: {printed(new.get('kind'))}: must be {kind.gvk.kind}", "kind")
+    ]
+
+
+def _schema(kind: ServedKind) -> SchemaNode:
+    """The schema of a served kind, read on first use; the kind is made anew when its CRD changes."""
+    schema = _schemas.get(kind)
+    if schema is None:
+        schema = _schemas[kind] = read_schema(kind.custom.raw_schema if kind.custom else {})
+    return schema
