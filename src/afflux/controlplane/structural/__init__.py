@@ -69,9 +69,7 @@ def validate(
 def _type_errors(kind: ServedKind, new: Manifest) -> list[FieldError]:
     if new.get("kind") == kind.gvk.kind:
         return []
-    return [
-        FieldError("FieldValueInvalid", f"Invalid value: {printed(new.get('kind'))}: must be {kind.gvk.kind}", "kind")
-    ]
+    return [invalid_value("kind", new.get("kind"), f"must be {kind.gvk.kind}")]
 
 
 def _schema(kind: ServedKind) -> SchemaNode:
