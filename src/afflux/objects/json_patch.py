@@ -5,6 +5,7 @@ Beyond the RFC, an index counts from the end when it is negative (``/items/-1``)
 
 from typing import Final, NoReturn
 
+from afflux.objects.equality import json_equal
 from afflux.objects.manifest import Json
 
 MAX_OPERATIONS: Final = 10_000
@@ -52,17 +53,6 @@ def parse_pointer(pointer: str) -> list[str]:
     if not pointer.startswith("/"):
         raise ValueError(f'a JSON pointer must start with "/": "{pointer}"')
     return [token.replace("~1", "/").replace("~0", "~") for token in pointer[1:].split("/")]
-
-
-def json_equal(left: Json, right: Json) -> bool:
-    """Equality of JSON values: ``true`` is not ``1``, ``1.0`` is ``1``."""
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(json_equal(value, right[key]) for key, value in left.items())
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(json_equal, left, right))
-    return bool(left == right)
 
 
 class _Patching:
