@@ -54,6 +54,8 @@ def admit(context: WriteContext, new: Manifest, old: Manifest | None) -> Manifes
     gvk = context.kind.gvk
     if old is None:
         namespaces.require_active(context, new)
+        if context.kind.is_custom:
+            custom_resource_definitions.require_living_definition(context)
         new = _with_first_status(context, new)
         create = ON_CREATE.get((gvk.group, gvk.kind))
         return create(context, new) if create else new

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from afflux.controlplane.errors import ApiStatusError
 from afflux.controlplane.pipeline import WriteContext
+from afflux.controlplane.served_kind import StorageKey
 from afflux.objects.manifest import Json, Manifest
 
+_CRDS = StorageKey("apiextensions.k8s.io", "customresourcedefinitions")
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+
+
+def require_living_definition(context: WriteContext) -> None:
+    """Nothing new is created while its definition is being deleted (405)."""
+    name = f"{context.kind.plural}.{context.kind.gvk.group}"
+    stored = context.store.get(_CRDS, "", name)
+    if stored is not None and stored.manifest["metadata"].get("deletionTimestamp"):
+        message = "create not allowed while custom resource definition is terminating"
+        raise ApiStatusError(405, "MethodNotAllowed", message, context.kind.named())
 
 
 def create(context: WriteContext, new: Manifest) -> Manifest:
