@@ -1,0 +1,123 @@
+"""Kubernetes Events: what a controller tells people about an object, repeated ones counted."""
+
+import asyncio
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+import structlog
+
+from afflux.kube.client import KubeClient, PatchType, Target
+from afflux.kube.errors import KubeError, NotFound
+from afflux.objects.identity import GroupVersionKind
+from afflux.objects.manifest import Json, Manifest, metadata_of
+from afflux.runtime.conditions import timestamp
+from afflux.runtime.outcome import RecordedEvent
+
+EVENT = GroupVersionKind("", "v1", "Event")
+
+MESSAGE_LIMIT = 1024
+"""Bytes that the API allows a message."""
+
+REMEMBERED = 4096
+"""How many different events are remembered to count repetitions."""
+
+WAITING = 1024
+"""How many events wait to be written at most; what comes then is dropped, as in client-go."""
+
+
+class _Seen(NamedTuple):
+    target: Target
+    times: int
+
+
+@dataclass(slots=True)
+class EventRecorder:
+    """Writes the events of one controller in the background, in order."""
+
+    client: KubeClient
+    controller: str
+    annotation_prefix: str
+    clock: Callable[[], datetime]
+    _waiting: asyncio.Queue[tuple[Manifest, RecordedEvent]] = field(
+        default_factory=lambda: asyncio.Queue(WAITING), init=False
+    )
+    _seen: OrderedDict[tuple[str, ...], _Seen] = field(default_factory=OrderedDict, init=False)
+
+    def record(self, manifest: Manifest, event: RecordedEvent) -> None:
+        """Something that happened to an object; returns at once."""
+        try:
+            self._waiting.put_nowait((manifest, event))
+        except asyncio.QueueFull:
+            structlog.get_logger().debug("dropped an event: too many wait to be written", reason=event.reason)
+
+    async def run(self) -> None:
+        """Write what is recorded, until cancelled."""
+        while True:
+            manifest, event = await self._waiting.get()
+            try:
+                await self._write(manifest, event)
+            except KubeError as error:
+                structlog.get_logger().debug("failed to write an event", reason=event.reason, error=str(error))
+            finally:
+                self._waiting.task_done()
+
+    async def flushed(self) -> None:
+        """Return when everything recorded so far is written."""
+        await self._waiting.join()
+
+    async def _write(self, manifest: Manifest, event: RecordedEvent) -> None:
+        identity = (str(metadata_of(manifest).get("uid")), event.severity, event.reason, event.message)
+        seen = self._seen.get(identity)
+        if seen is not None:
+            repeated = {"count": seen.times + 1, "lastTimestamp": timestamp(self.clock())}
+            try:
+                await self.client.patch(seen.target, repeated, patch_type=PatchType.MERGE)
+            except NotFound:
+                seen = None
+        if seen is None:
+            body = event_manifest(manifest, event, self.controller, self.annotation_prefix, timestamp(self.clock()))
+            await self.client.create(body, field_manager=self.controller)
+            seen = _Seen(Target.of(body), 0)
+        self._seen[identity] = seen._replace(times=seen.times + 1)
+        self._seen.move_to_end(identity)
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+
+
+def event_manifest(manifest: Manifest, event: RecordedEvent, controller: str, prefix: str, now: str) -> Manifest:
+    """The ``v1`` Event that says ``event`` of an object."""
+    metadata = metadata_of(manifest)
+    namespace = metadata.get("namespace") or "default"
+    about: dict[str, Json] = {"kind": manifest.get("kind"), "apiVersion": manifest.get("apiVersion")}
+    about |= {name: metadata[name] for name in ("name", "namespace", "uid", "resourceVersion") if metadata.get(name)}
+    annotations = {f"{prefix}/{name}": value for name, value in event.metadata.items()}
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "name": f"{metadata.get('name')}.{uuid.uuid4().hex[:16]}",
+            "namespace": namespace,
+            **({"annotations": annotations} if annotations else {}),
+        },
+        "involvedObject": about,
+        "type": "Warning" if event.severity == "error" else "Normal",
+        "reason": event.reason,
+        "message": _cut(event.message),
+        "source": {"component": controller},
+        "reportingComponent": controller,
+        "reportingInstance": controller,
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }
+
+
+def _cut(message: str) -> str:
+    encoded = message.encode()
+    if len(encoded) <= MESSAGE_LIMIT:
+        return message
+    return encoded[: MESSAGE_LIMIT - 3].decode("utf-8", "ignore") + "..."

@@ -1,0 +1,136 @@
+"""A kind's objects as the server has them now, kept by a watch."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import structlog
+
+from afflux.kube.client import EVERYTHING, KubeClient, Selection
+from afflux.kube.errors import KubeError, NoMatch, NotFound
+from afflux.kube.watch import WatchEvent, watch
+from afflux.objects.identity import GroupVersionKind, ObjectRef, ref_of
+from afflux.objects.manifest import Json, Manifest, metadata_of
+
+Listener: TypeAlias = Callable[[Manifest | None, Manifest | None], None]
+"""Called with an object before and after a change; None stands for "wasn't there" and "is gone"."""
+
+Indexer: TypeAlias = Callable[[Manifest], Mapping[str, Iterable[str]]]
+"""The values that an object has under each index; may raise for an object it can't read: that one has none."""
+
+
+@dataclass(slots=True)
+class Informer:
+    """The objects of one kind. What it hands out is shared and must not be changed."""
+
+    client: KubeClient
+    gvk: GroupVersionKind
+    selection: Selection = EVERYTHING
+    indexer: Indexer | None = None
+    synced: asyncio.Event = field(default_factory=asyncio.Event)
+    _objects: dict[ObjectRef, Manifest] = field(default_factory=dict, init=False)
+    _index: dict[tuple[str, str], set[ObjectRef]] = field(default_factory=dict, init=False)
+    _values: dict[ObjectRef, list[tuple[str, str]]] = field(default_factory=dict, init=False)
+    _listeners: list[Listener] = field(default_factory=list, init=False)
+
+    def subscribe(self, listener: Listener) -> None:
+        """Tell ``listener`` of every change from now on, on the event loop's thread."""
+        self._listeners.append(listener)
+
+    def get(self, key: ObjectRef) -> Manifest | None:
+        """One object, or None."""
+        return self._objects.get(key)
+
+    def all(self) -> list[Manifest]:
+        """Every object."""
+        return list(self._objects.values())
+
+    def indexed(self, index: str, value: str) -> list[Manifest]:
+        """The objects that have ``value`` under ``index``, by namespace and name."""
+        return [self._objects[key] for key in sorted(self._index.get((index, value), ()))]
+
+    def remember(self, written: Manifest) -> None:
+        """What the server answered to a write of ours, so that it is known before the watch tells it."""
+        if ref_of(written) in self._objects:
+            self._put(written)
+
+    async def run(self) -> None:
+        """Follow the kind until cancelled."""
+        log = structlog.get_logger()
+
+        def troubled(error: KubeError) -> bool:
+            level = log.debug if isinstance(error, NotFound | NoMatch) else log.error
+            level("failed to watch", watched=f"{self.gvk.kind}.{self.gvk.group}".rstrip("."), error=str(error))
+            return True
+
+        async with aclosing(watch(self.client, self.gvk, self.selection, on_error=troubled)) as events:
+            async for event in events:
+                self._receive(event)
+
+    def _receive(self, event: WatchEvent) -> None:
+        if event.type == "SYNCED":
+            self.synced.set()
+        elif event.type == "DELETED":
+            key = ref_of(event.object)
+            gone = self._objects.pop(key, None)
+            self._reindex(key, None)
+            if gone is not None:
+                self._tell(gone, None)
+        else:
+            self._put(event.object)
+
+    def _put(self, manifest: Manifest) -> None:
+        key = ref_of(manifest)
+        before = self._objects.get(key)
+        if before is not None and not _is_newer(before, manifest):
+            return
+        self._objects[key] = manifest
+        self._reindex(key, manifest)
+        self._tell(before, manifest)
+
+    def _reindex(self, key: ObjectRef, manifest: Manifest | None) -> None:
+        if self.indexer is None:
+            return
+        for place in self._values.pop(key, ()):
+            self._index[place].discard(key)
+            if not self._index[place]:
+                del self._index[place]
+        if manifest is None:
+            return
+        places = _places(self.indexer, manifest)
+        for place in places:
+            self._index.setdefault(place, set()).add(key)
+        self._values[key] = places
+
+    def _tell(self, before: Manifest | None, after: Manifest | None) -> None:
+        for listener in self._listeners:
+            try:
+                listener(before, after)
+            except Exception as error:  # one listener's defect must not stop the others, nor the watch
+                subject = ref_of(after or before or {}).subject
+                structlog.get_logger().error("failed to handle a change", object=subject, error=repr(error))
+
+
+def _places(indexer: Indexer, manifest: Manifest) -> list[tuple[str, str]]:
+    try:
+        return [(name, value) for name, values in indexer(manifest).items() for value in set(values)]
+    except Exception:  # an object that can't be decoded is reported by its own run
+        return []
+
+
+def _is_newer(before: Manifest, after: Manifest) -> bool:
+    """Whether ``after`` is a later state; resource versions are compared where they are numbers."""
+    old, new = metadata_of(before), metadata_of(after)
+    if old.get("uid") != new.get("uid"):
+        return True
+    old_version, new_version = old.get("resourceVersion"), new.get("resourceVersion")
+    old_number, new_number = _number(old_version), _number(new_version)
+    if old_number is not None and new_number is not None:
+        return new_number > old_number
+    return bool(new_version != old_version)
+
+
+def _number(version: Json) -> int | None:
+    return int(version) if isinstance(version, str) and version.isdecimal() else None

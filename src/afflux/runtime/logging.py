@@ -1,0 +1,155 @@
+"""Logs in Flux's shape: one JSON object a line, to the files and streams that want a controller's lines.
+
+``flux logs`` reads ``level``, ``ts``, ``msg``, ``error``, ``controllerKind``, ``name`` and ``namespace``.
+"""
+
+import os
+import sys
+import uuid
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import orjson
+import structlog
+
+from afflux.objects.identity import ObjectRef
+from afflux.objects.manifest import Json
+
+Encoding: TypeAlias = Literal["json", "console"]
+
+LEVELS = {"trace": 5, "debug": 10, "info": 20, "error": 40}
+_FROM = "_controller"
+_COLOURS = {"error": "\033[31m", "info": "\033[36m", "debug": "\033[2m"}
+_OBJECT_FIELDS = frozenset(("controller", "controllerGroup", "controllerKind", "name", "namespace", "reconcileID"))
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """Where lines go: every controller's, or those of one (by name, such as ``source-controller``).
+
+    Each line is written whole and at once, so that whoever follows the file sees it. A full disk loses lines, and stops
+    nothing.
+    """
+
+    write: Callable[[bytes], object]
+    encoding: Encoding = "json"
+    controller: str | None = None
+    colour: bool = False
+
+    def accept(self, line: Mapping[str, Json], controller: str | None) -> None:
+        """Write a line, if it is for this sink."""
+        if self.controller is not None and self.controller != controller:
+            return
+        encoded = json_line(line) if self.encoding == "json" else console_line(line, colour=self.colour)
+        try:
+            self.write(encoded)
+        except (OSError, ValueError):
+            pass
+
+
+def stderr_sink(encoding: Encoding = "json", controller: str | None = None) -> Sink:
+    """Standard error; in colour where it is a terminal and people read it."""
+    colour = encoding == "console" and sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    return Sink(_write_stderr, encoding, controller, colour)
+
+
+def file_sink(path: Path, controller: str | None = None, encoding: Encoding = "json") -> Sink:
+    """A file that lines are appended to; its directory is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return Sink(lambda line: os.write(descriptor, line), encoding, controller)
+
+
+def configure(level: str = "info", sinks: tuple[Sink, ...] | None = None) -> None:
+    """Send what is logged from now on, at ``level`` (trace, debug, info, error) and above, to the sinks.
+
+    Without sinks: JSON to standard error.
+    """
+    chosen = (stderr_sink(),) if sinks is None else sinks
+    structlog.configure(
+        processors=[_shape],
+        wrapper_class=structlog.make_filtering_bound_logger(max(LEVELS[level], 10)),
+        logger_factory=lambda *_: _Dispatcher(chosen),
+        cache_logger_on_first_use=False,
+    )
+
+
+def controller_logger(controller: str, group: str, kind: str) -> structlog.typing.FilteringBoundLogger:
+    """The log of one kind; ``controller`` (such as ``source-controller``) decides who gets its lines."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger().bind(
+        **{_FROM: controller, "controller": kind.lower(), "controllerGroup": group, "controllerKind": kind}
+    )
+    return logger
+
+
+def run_logger(logger: structlog.typing.FilteringBoundLogger, key: ObjectRef) -> structlog.typing.FilteringBoundLogger:
+    """The log of one run for one object."""
+    place = {"name": key.name, "namespace": key.namespace}
+    return logger.bind(
+        **{key.kind: place, "namespace": key.namespace, "name": key.name, "reconcileID": str(uuid.uuid4())}
+    )
+
+
+def process_logger(controller: str) -> structlog.typing.FilteringBoundLogger:
+    """The log of a controller beyond any object."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger().bind(**{_FROM: controller})
+    return logger
+
+
+@dataclass(slots=True)
+class _Dispatcher:
+    """The end of structlog's chain: gives a finished line to every sink."""
+
+    sinks: tuple[Sink, ...] = field(default=())
+
+    def _emit(self, **line: Json) -> None:
+        controller = line.pop(_FROM, None)
+        for sink in self.sinks:
+            sink.accept(line, controller)
+
+    debug = info = warning = error = critical = msg = _emit
+
+
+def _shape(_: Json, method: str, line: MutableMapping[str, Json]) -> tuple[tuple[()], dict[str, Json]]:
+    """Flux's keys, in Flux's order."""
+    level = {"warning": "error", "critical": "error", "exception": "error"}.get(method, method)
+    message = line.pop("event", "")
+    error = line.pop("error", None)
+    shaped: dict[str, Json] = {"level": level, "ts": _now(), "msg": message, **line}
+    if error is not None:
+        shaped["error"] = str(error)
+    return (), shaped
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def json_line(line: Mapping[str, Json]) -> bytes:
+    """A line for machines."""
+    return orjson.dumps(dict(line), default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+
+
+def console_line(line: Mapping[str, Json], *, colour: bool = False) -> bytes:
+    """A line for people: the time, the object, what happened, and what else is known of it."""
+    kind, name = line.get("controllerKind"), line.get("name")
+    subject = ObjectRef("", str(kind), str(line.get("namespace") or ""), str(name)).subject if kind and name else ""
+    level = str(line.get("level"))
+    hidden = {"level", "ts", "msg", *_OBJECT_FIELDS, str(kind)}
+    rest = " ".join(f"{key}={_shown(value)}" for key, value in line.items() if key not in hidden)
+    mark = f"{_COLOURS.get(level, '')}{level:<5}\033[0m" if colour else f"{level:<5}"
+    local = datetime.fromisoformat(str(line.get("ts"))).astimezone().strftime("%H:%M:%S")
+    parts = [local, mark, subject, str(line.get("msg")), rest]
+    return (" ".join(part for part in parts if part) + "\n").encode()
+
+
+def _shown(value: Json) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+
+
+def _write_stderr(line: bytes) -> None:
+    sys.stderr.buffer.write(line)
+    sys.stderr.buffer.flush()
