@@ -174,7 +174,8 @@ class _Applying:
         left = with_named_parents(fieldset_of(remove_fields(merged, before, schema), schema), schema)
         without_unowned = remove_fields(merged, present - left - owned, schema)
         left = with_named_parents(fieldset_of(without_unowned, schema), schema)
-        pruned: Manifest = remove_fields(merged, (present - left) & before, schema)
+        # A list that lost its last item shows no field; while somebody owns it, it stays as an empty list.
+        pruned: Manifest = remove_fields(merged, ((present - left) & before) - owned, schema)
         return pruned
 
     def _check_conflicts(self, change: Comparison, *, force: bool) -> None:
