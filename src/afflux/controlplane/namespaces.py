@@ -66,15 +66,18 @@ class NamespaceController:
     def _notice(self, event: StoreEvent) -> None:
         changed = event.object
         if changed.storage == NAMESPACES:
-            if event.type == "ADDED":
-                self._queue.add(changed.name)
-            elif changed.manifest["metadata"].get("deletionTimestamp"):
-                if changed.name not in self._sweeping:
-                    self._queue.add_after(changed.name, self._sweep_after)
+            self._notice_namespace(event)
         elif event.type == "DELETED" and (
             changed.namespace in self._sweeping or (changed.storage, changed.name) in _KEPT
         ):
             self._queue.add(changed.namespace)
+
+    def _notice_namespace(self, event: StoreEvent) -> None:
+        name = event.object.name
+        if event.type == "ADDED":
+            self._queue.add(name)
+        elif event.object.manifest["metadata"].get("deletionTimestamp") and name not in self._sweeping:
+            self._queue.add_after(name, self._sweep_after)
 
     async def _settle(self, name: str) -> None:
         stored = self._store.get(NAMESPACES, "", name)
