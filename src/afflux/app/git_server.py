@@ -23,6 +23,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from afflux.net.host_check import host_check, loopback_names
 from afflux.remotes.git.command import clean_environment, kill_group
 from afflux.remotes.git.packet_lines import FLUSH, MalformedPackets, packet, packets
 
@@ -225,20 +226,6 @@ def _target(repository: pygit2.Repository, name: str) -> str | None:
         return None
 
 
-def host_check(allowed: frozenset[str]) -> Middleware:
-    """Refuses requests for hosts (with port) that aren't named, so that no web page reaches a listener by rebinding
-    DNS.
-    """
-
-    @web.middleware
-    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.host.lower() not in allowed:
-            return web.Response(status=421, text="this host is not served here\n")
-        return await handler(request)
-
-    return check
-
-
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
@@ -282,9 +269,8 @@ class GitServer:
         """Listens; returns the URL to clone, with user ``git`` and the token. Raises ``OSError`` for a port in use."""
         listener = socket.create_server((self._host, self.port), family=_family(self._host))
         self.port = listener.getsockname()[1]
-        names = {self._host, "localhost", "127.0.0.1", "[::1]"}
-        allowed = frozenset(f"{name}:{self.port}" for name in names)
-        runner = web.AppRunner(self._smart_http.application(host_check(allowed)), access_log=None, shutdown_timeout=2.0)
+        checked = host_check(loopback_names(self._host, self.port))
+        runner = web.AppRunner(self._smart_http.application(checked), access_log=None, shutdown_timeout=2.0)
         await runner.setup()
         await web.SockSite(runner, listener, ssl_context=self._tls).start()
         self._runner = runner

@@ -4,6 +4,7 @@ import io
 import os
 import tarfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -46,10 +47,14 @@ class _Gunzip(io.RawIOBase):
 
     def finish(self) -> None:
         """Reads to the end. Raises ``MalformedArchive`` where anything but zeros follows."""
-        while tail := self.read(_CHUNK):
-            if tail.strip(b"\0"):
-                raise MalformedArchive("something follows the end of the archive")
+        _expect_zeros(self.read)
         if self._stream.unused_data or self._compressed.read(1):
+            raise MalformedArchive("something follows the end of the archive")
+
+
+def _expect_zeros(read: Callable[[int], bytes]) -> None:
+    while tail := read(_CHUNK):
+        if tail.strip(b"\0"):
             raise MalformedArchive("something follows the end of the archive")
 
 
@@ -66,6 +71,8 @@ def unpack(archive: BinaryIO, into: Path, limits: Limits = LIMITS) -> None:
                 if count > limits.entries:
                     raise ArchiveTooLarge(f"the archive holds more than {limits.entries} entries")
                 _place(tar, member, into, limits)
+            if tar.fileobj is not None:
+                _expect_zeros(tar.fileobj.read)  # what the library has read ahead
         stream.finish()
     except (tarfile.TarError, EOFError):
         raise MalformedArchive("the archive is not a valid tar stream, or cut short") from None
