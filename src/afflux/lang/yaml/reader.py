@@ -1,6 +1,6 @@
 """Reading: libyaml's events, given the meaning that Go gives them.
 
-A document is read by recursion, one call a collection, at most ``MAX_DEPTH`` deep. ``_Reader`` is a measured hot
+A document is read by recursion, one call a collection, at most ``MAX_DEPTH`` deep. ``Reader`` is a measured hot
 loop (33 microseconds a small document): local names and exact type tests are there for speed.
 """
 
@@ -77,8 +77,11 @@ class _Anchor(NamedTuple):
     size: int | None
 
 
-class _Reader:
-    """Reads one stream. ``nodes`` and ``aliased`` count what the current document expands to."""
+class Reader:
+    """Reads one stream; a subclass may give scalars another value.
+
+    ``nodes`` and ``aliased`` count what the current document expands to.
+    """
 
     def __init__(self, text: str | bytes, dialect: Dialect, source: str) -> None:
         self.source = source
@@ -306,22 +309,27 @@ def _is_excessive(aliased: int, nodes: int) -> bool:
     return aliased / nodes > allowed
 
 
+def read_documents(text: str | bytes, dialect: Dialect, source: str, reader: type[Reader] = Reader) -> list[Document]:
+    """``load_documents`` with a reader of the caller's."""
+    if len(text) > MAX_TEXT:
+        raise YamlError(source, 0, 0, f"larger than {MAX_TEXT >> 20} MiB")
+    stripped = text.removeprefix("\ufeff") if isinstance(text, str) else text
+    try:
+        return reader(stripped, dialect, source).documents()
+    except yaml.YAMLError as error:
+        raise from_parser(error, source, stripped) from None
+    except UnicodeEncodeError as error:
+        line = error.object[: error.start].count("\n") + 1
+        raise YamlError(source, line, 0, "half of a surrogate pair is not a character") from None
+
+
 def load_documents(text: str | bytes, *, dialect: Dialect = KUBERNETES, source: str = "") -> list[Document]:
     """The documents of a stream; empty ones (nothing but comments) are left out, but count in ``Document.index``.
 
     Values are dicts with string keys, lists, strings, ints, finite floats, bools and None, shared by nothing else.
     Raises ``YamlError`` with ``source`` (a file's name) and the line for whatever Go's reader would refuse.
     """
-    if len(text) > MAX_TEXT:
-        raise YamlError(source, 0, 0, f"larger than {MAX_TEXT >> 20} MiB")
-    stripped = text.removeprefix("\ufeff") if isinstance(text, str) else text
-    try:
-        return _Reader(stripped, dialect, source).documents()
-    except yaml.YAMLError as error:
-        raise from_parser(error, source, stripped) from None
-    except UnicodeEncodeError as error:
-        line = error.object[: error.start].count("\n") + 1
-        raise YamlError(source, line, 0, "half of a surrogate pair is not a character") from None
+    return read_documents(text, dialect, source)
 
 
 def load(text: str | bytes, *, dialect: Dialect = KUBERNETES, source: str = "") -> Json:
@@ -331,3 +339,6 @@ def load(text: str | bytes, *, dialect: Dialect = KUBERNETES, source: str = "") 
         return documents[0].value
     line = documents[1].line if documents else 0
     raise YamlError(source, line, 0, f"expected one document, found {len(documents) or 'none'}")
+
+
+_Reader = Reader  # what afflux.kustomize.documents still says

@@ -42,6 +42,8 @@ SEQUENCE_START = SequenceStartEvent(None, None, True, flow_style=False)
 SEQUENCE_END = SequenceEndEvent()
 EMPTY_MAPPING_START = MappingStartEvent(None, None, True, flow_style=True)
 EMPTY_SEQUENCE_START = SequenceStartEvent(None, None, True, flow_style=True)
+QUOTED_MERGE_KEY = ScalarEvent(None, None, BOTH, "<<", style='"')
+"""Go leaves it plain, and then it can't be read back."""
 
 _scalars: dict[str, ScalarEvent] = {}
 _orders: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -161,7 +163,7 @@ class _Writer:
         emit, value = self.emit, self.value
         emit(MAPPING_START if mapping else EMPTY_MAPPING_START)
         for key in _sorted_keys(mapping):
-            emit(_string(key))
+            emit(_string(key) if key != "<<" else QUOTED_MERGE_KEY)
             value(mapping[key])
         emit(MAPPING_END)
 
