@@ -6,6 +6,7 @@ answers, so that defaults and other managers' fields are equal on both.
 
 from collections.abc import Iterator
 
+from afflux.objects.equality import json_equal
 from afflux.objects.manifest import Json, Manifest, annotations_of, labels_of, metadata_of
 
 _NOT_COMPARED = frozenset({"metadata", "status"})
@@ -38,7 +39,7 @@ def _differences(live: Manifest, dry_run: Manifest) -> Iterator[str]:
 
 
 def _walk(old: Json, new: Json, path: str) -> Iterator[str]:
-    if old == new:
+    if json_equal(old, new):
         return
     if isinstance(old, dict) and isinstance(new, dict):
         for key in {**old, **new}:

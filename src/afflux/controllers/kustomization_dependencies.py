@@ -1,0 +1,77 @@
+"""``dependsOn``: whether a Kustomization's dependencies let it go on. Flux's rules and words; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from afflux.api.kustomization import DependencyReference, Kustomization
+from afflux.api.reasons import INVALID_CEL_EXPRESSION
+from afflux.controllers.kustomization_source import Offer, same_revision
+from afflux.lang.cel import CelError, compile_expression
+from afflux.objects.identity import ObjectRef
+from afflux.objects.manifest import Manifest, metadata_of
+from afflux.runtime.conditions import condition_of
+from afflux.runtime.ends import Stalled
+
+KUSTOMIZE_GROUP = "kustomize.toolkit.fluxcd.io"
+TERMINAL = "Reconciliation failed terminally due to configuration error"
+
+
+def dependencies_of(kustomization: Kustomization) -> tuple[ObjectRef, ...]:
+    """The Kustomizations that must be ready first."""
+    own = kustomization.metadata.namespace
+    return tuple(dependency_ref(reference, own) for reference in kustomization.spec.depends_on)
+
+
+def dependency_ref(reference: DependencyReference, own_namespace: str) -> ObjectRef:
+    """The object that one entry names; in the same namespace where it names none."""
+    return ObjectRef(KUSTOMIZE_GROUP, "Kustomization", reference.namespace or own_namespace, reference.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Dependent:
+    """Who depends, as an object and as it is stored, and what its source offers."""
+
+    object: Kustomization
+    manifest: Manifest
+    offer: Offer
+
+
+def complaint(dependent: Dependent, reference: DependencyReference, dependency: Manifest) -> str | None:
+    """Why a dependency that exists isn't ready for its dependent; None where it is.
+
+    Raises `Stalled` for a ``readyExpr`` that can't be evaluated to a boolean.
+    """
+    ref = dependency_ref(reference, dependent.object.metadata.namespace)
+    name = f"{ref.namespace}/{ref.name}"
+    if reference.ready_expr:
+        if not _ready_by_expression(reference.ready_expr, dependent.manifest, dependency):
+            return f"dependency '{name}' is not ready according to readyExpr eval"
+        return None
+    status = dependency.get("status") or {}
+    ready = condition_of(status, "Ready")
+    observed = status.get("observedGeneration") == metadata_of(dependency).get("generation")
+    if ready is None or not observed or ready.get("status") != "True":
+        return f"dependency '{name}' is not ready"
+    if _shares_source(dependency, dependent.offer.source) and not same_revision(
+        dependent.offer.revision, str(status.get("lastAppliedRevision") or "")
+    ):
+        return f"dependency '{name}' revision is not up to date"
+    return None
+
+
+def _shares_source(dependency: Manifest, source: ObjectRef) -> bool:
+    reference: Mapping[str, str] = (dependency.get("spec") or {}).get("sourceRef") or {}
+    namespace = reference.get("namespace") or metadata_of(dependency).get("namespace")
+    return (reference.get("kind"), reference.get("name"), namespace) == (source.kind, source.name, source.namespace)
+
+
+def _ready_by_expression(expression: str, dependent: Manifest, dependency: Manifest) -> bool:
+    try:
+        answer = compile_expression(expression, ("self", "dep")).evaluate({"self": dependent, "dep": dependency})
+    except CelError as error:
+        raise Stalled(INVALID_CEL_EXPRESSION, f"{TERMINAL}: failed to evaluate readyExpr: {error}") from error
+    if not isinstance(answer, bool):
+        raise Stalled(INVALID_CEL_EXPRESSION, f"{TERMINAL}: readyExpr must be a boolean, is {type(answer).__name__}")
+    return answer
