@@ -63,8 +63,12 @@ class ClusterAccess(Protocol):
         *,
         uid: str = "",
         propagation: Propagation = "Background",
+        grace_seconds: int | None = None,
     ) -> None:
-        """Delete one; ``uid`` is a precondition. An absent object is not an error."""
+        """Delete one; ``uid`` is a precondition. An absent object is not an error.
+
+        ``grace_seconds`` 0 ends a Pod that is only marked: what a kubelet does once the containers have stopped.
+        """
         ...
 
 
