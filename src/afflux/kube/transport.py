@@ -68,7 +68,7 @@ class Transport:
                     body = await answer.read()
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 broken += 1
-                harmless = request.repeatable or isinstance(error, aiohttp.ClientConnectorError)
+                harmless = _is_harmless(request, error)
                 if not harmless or broken >= _BROKEN_TRIES:
                     raise self._unreachable(error) from error
                 await asyncio.sleep(0.1 * 2**broken * random.uniform(0.75, 1.25))
@@ -168,6 +168,13 @@ def tls_context(config: ClusterConfig, certificate: ClientCertificate | None) ->
             file.flush()
             context.load_cert_chain(file.name)
     return context
+
+
+def _is_harmless(request: Request, error: Exception) -> bool:
+    """Whether a request that broke may be sent again: it never arrived, or does the same twice."""
+    if isinstance(error, aiohttp.ClientSSLError):
+        return False
+    return request.repeatable or isinstance(error, aiohttp.ClientConnectorError)
 
 
 def _headers(request: Request, impersonation: Impersonation) -> list[tuple[str, str]]:

@@ -1,0 +1,147 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+
+from afflux.kube.client import KubeClient, Selection
+from afflux.kube.config import parse_config
+from afflux.kube.errors import Forbidden, KubeError
+from afflux.kube.watch import WatchEvent, watch
+from afflux.objects.identity import GroupVersionKind
+
+THING = GroupVersionKind("x.io", "v1", "Thing")
+THINGS = {"resources": [{"name": "things", "kind": "Thing", "namespaced": True, "verbs": ["list", "watch"]}]}
+TOO_OLD = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}}
+
+
+def thing(name: str, version: int, uid: str = "") -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "ns", "uid": uid or f"uid-{name}", "resourceVersion": str(version)}
+    return {"apiVersion": "x.io/v1", "kind": "Thing", "metadata": metadata}
+
+
+def listing(version: int, *items: dict[str, Any]) -> dict[str, Any]:
+    return {"metadata": {"resourceVersion": str(version)}, "items": list(items)}
+
+
+def streaming(*frames: dict[str, Any], piece: int = 10_000) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """A watch that sends frames, in pieces of so many bytes, and ends."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        text = b"".join(orjson.dumps(frame) + b"\n" for frame in frames)
+        for start in range(0, len(text), piece):
+            await response.write(text[start : start + piece])
+            await asyncio.sleep(0)
+        return response
+
+    return answer
+
+
+@pytest.fixture
+async def client(https_server: Any) -> Any:
+    client = KubeClient.connect(parse_config(https_server.kubeconfig()))
+    yield client
+    await client.close()
+
+
+async def first(count: int, client: KubeClient, **options: Any) -> list[tuple[str, str, str]]:
+    seen: list[tuple[str, str, str]] = []
+    async with aclosing(watch(client, THING, Selection(), **options)) as events:
+        async for event in events:
+            seen.append(shown(event))
+            if len(seen) == count:
+                break
+    return seen
+
+
+def shown(event: WatchEvent) -> tuple[str, str, str]:
+    return event.type, event.object.get("metadata", {}).get("name", ""), event.resource_version
+
+
+async def test_what_is_there_comes_first_then_synced_then_what_happens(
+    https_server: Any, client: KubeClient, answer_with: Any
+) -> None:
+    frames = ({"type": "MODIFIED", "object": thing("a", 7)}, {"type": "DELETED", "object": thing("a", 8)})
+    https_server.answers = [answer_with(THINGS), answer_with(listing(6, thing("a", 5))), streaming(*frames)]
+    assert await first(4, client) == [
+        ("ADDED", "a", "5"),
+        ("SYNCED", "", "6"),
+        ("MODIFIED", "a", "7"),
+        ("DELETED", "a", "8"),
+    ]
+    query = https_server.requests[2].query
+    assert (query["watch"], query["resourceVersion"], query["allowWatchBookmarks"]) == ("true", "6", "true")
+
+
+@pytest.mark.parametrize("piece", [1, 7, 4096])
+async def test_frames_are_whole_however_the_bytes_arrive(
+    https_server: Any, client: KubeClient, answer_with: Any, piece: int
+) -> None:
+    frames = [{"type": "ADDED", "object": thing(name, number)} for number, name in enumerate("abcde", 10)]
+    https_server.answers = [answer_with(THINGS), answer_with(listing(6)), streaming(*frames, piece=piece)]
+    assert [name for _, name, _ in await first(6, client)] == ["", *"abcde"]
+
+
+async def test_a_broken_stream_is_taken_up_where_it_broke(
+    https_server: Any, client: KubeClient, answer_with: Any
+) -> None:
+    bookmark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "9"}}}
+    https_server.answers = [
+        answer_with(THINGS),
+        answer_with(listing(6)),
+        streaming({"type": "ADDED", "object": thing("a", 7)}, bookmark),
+        streaming({"type": "ADDED", "object": thing("b", 10)}),
+    ]
+    assert await first(3, client) == [("SYNCED", "", "6"), ("ADDED", "a", "7"), ("ADDED", "b", "10")]
+    assert https_server.requests[3].query["resourceVersion"] == "9"
+
+
+async def test_after_a_gap_only_the_differences_are_told(
+    https_server: Any, client: KubeClient, answer_with: Any
+) -> None:
+    https_server.answers = [
+        answer_with(THINGS),
+        answer_with(listing(6, thing("same", 1), thing("gone", 2), thing("changed", 3), thing("replaced", 4, "old"))),
+        streaming(TOO_OLD),
+        answer_with(
+            listing(20, thing("same", 1), thing("changed", 13), thing("replaced", 14, "new"), thing("new", 15))
+        ),
+        streaming(),
+    ]
+    assert (await first(11, client))[5:] == [
+        ("DELETED", "gone", "20"),
+        ("MODIFIED", "changed", "13"),
+        ("DELETED", "replaced", "14"),
+        ("ADDED", "replaced", "14"),
+        ("ADDED", "new", "15"),
+        ("SYNCED", "", "20"),
+    ]
+
+
+async def test_a_kind_that_is_not_served_yet_is_waited_for(
+    https_server: Any, client: KubeClient, answer_with: Any
+) -> None:
+    missing = answer_with({}, 404)
+    https_server.answers = [missing, missing, answer_with(THINGS), answer_with(listing(6, thing("a", 5))), streaming()]
+    assert await first(2, client) == [("ADDED", "a", "5"), ("SYNCED", "", "6")]
+
+
+async def test_whoever_asks_is_told_of_trouble_and_may_stop(
+    https_server: Any, client: KubeClient, answer_with: Any
+) -> None:
+    refused = {"kind": "Status", "message": "things is forbidden", "reason": "Forbidden", "code": 403}
+    https_server.answers = [answer_with(THINGS), answer_with(refused, 403)]
+    troubles: list[KubeError] = []
+
+    def stop(error: KubeError) -> bool:
+        troubles.append(error)
+        return len(troubles) < 2
+
+    with pytest.raises(Forbidden, match="things is forbidden"):
+        await first(1, client, on_error=stop)
+    assert len(troubles) == 2
