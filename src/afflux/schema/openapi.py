@@ -85,6 +85,13 @@ class Schema:
         node = self.node.get("items")
         return self._view(node) if isinstance(node, dict) else FREE_FORM
 
+    @cached_property
+    def has_quantities(self) -> bool:
+        """Whether a quantity is declared at or below this node. (Kubernetes' only recursive type has none.)"""
+        self.__dict__["has_quantities"] = False  # the answer for a node met again below itself
+        below = [*self.properties.values(), self.additional, self.items if self.type == "array" else None]
+        return self.format == "quantity" or any(child.has_quantities for child in below if child is not None)
+
     def _pairs(self) -> Iterator[tuple[str, Schema]]:
         for name in self._raw_properties:
             child = self.property(name)
