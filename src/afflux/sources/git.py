@@ -54,8 +54,9 @@ def revision_of(shown: str | None, commit: str) -> Revision:
 
 
 def subject_of(subject: str) -> str:
-    """The words for a commit in a message: at most 50 characters of its subject."""
-    return f"commit '{subject[:SUBJECT_LENGTH]}'"
+    """The words for a commit in a message, as Flux cuts them: 50 characters of its subject, then dots."""
+    cut = subject if len(subject) <= SUBJECT_LENGTH else f"{subject[:SUBJECT_LENGTH]}..."
+    return f"commit '{cut}'"
 
 
 class _Target(NamedTuple):
