@@ -1,0 +1,107 @@
+"""One process's controllers and what they share, wired together."""
+
+import ipaddress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from afflux import __version__, offload
+from afflux.api.kinds import GIT_REPOSITORY
+from afflux.app.reconcilers import RECONCILERS, Parts
+from afflux.app.settings import Settings
+from afflux.artifacts.server import ArtifactServer
+from afflux.artifacts.store import ArtifactStore, Retention
+from afflux.artifacts.unpacked import UnpackedArtifacts
+from afflux.kube.client import KubeClient
+from afflux.net.http import HttpSession
+from afflux.objects.identity import ref_of
+from afflux.remotes.git.mirror import Mirrors
+from afflux.runtime.controller import Settings as ControllerSettings
+from afflux.runtime.ends import Cause
+from afflux.runtime.logging import Sink, configure, file_sink, stderr_sink
+from afflux.runtime.manager import Manager
+from afflux.runtime.triggers import Triggers
+
+_WORKERS_IMPORT = ("afflux.render.kustomization", "afflux.offload.worker")
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """A process ready to run: ``run()`` works until cancelled."""
+
+    client: KubeClient
+    manager: Manager
+    triggers: Triggers
+
+    async def run(self) -> None:
+        """Runs all controllers until cancelled; then they get their grace."""
+        await self.manager.run()
+
+    async def wake_sources(self, url: str) -> None:
+        """A repository has something new: whoever follows it looks now."""
+        for manifest in (await self.client.list(GIT_REPOSITORY.gvk)).items:
+            if (manifest.get("spec") or {}).get("url") == url:
+                self.triggers.wake(GIT_REPOSITORY.kind, ref_of(manifest), Cause.SOURCE)
+
+
+@asynccontextmanager
+async def assemble(settings: Settings, client: KubeClient) -> AsyncIterator[Assembly]:
+    """Everything that the controllers of ``settings.controllers`` need, open for the block."""
+    configure(settings.log_level, _sinks(settings))
+    host, port = split_address(settings.storage_address)
+    server_hosts = frozenset({settings.advertised_address}) if settings.advertised_address else frozenset[str]()
+    retention = Retention(settings.artifact_retention_ttl, settings.artifact_retention_records)
+    store = ArtifactStore(settings.data_dir / "artifacts", settings.advertised_address or "", retention)
+    server = ArtifactServer(store, host, port, server_hosts)
+    await server.start()
+    try:
+        store.address = _advertised(settings, host, server.port)
+        async with HttpSession(f"afflux/{__version__}") as http, offload.WorkerPool(preload=_WORKERS_IMPORT):
+            yield _assembly(settings, client, store, http)
+    finally:
+        await server.stop()
+
+
+def _assembly(settings: Settings, client: KubeClient, store: ArtifactStore, http: HttpSession) -> Assembly:
+    triggers = Triggers()
+    parts = Parts(
+        settings=settings,
+        client=client,
+        store=store,
+        unpacked=UnpackedArtifacts(settings.data_dir / "unpacked", store, http),
+        http=http,
+        mirrors=Mirrors(settings.data_dir / "mirrors"),
+        triggers=triggers,
+    )
+    manager = Manager(
+        controllers=[make(parts) for controller, make in RECONCILERS.values() if controller in settings.controllers],
+        triggers=triggers,
+        settings=ControllerSettings(jitter=settings.interval_jitter_percentage / 100),
+        metrics_address=settings.metrics_address,
+        health_address=settings.health_address,
+    )
+    return Assembly(client, manager, triggers)
+
+
+def _sinks(settings: Settings) -> tuple[Sink, ...]:
+    files = [file_sink(path, controller) for controller, path in settings.log_files.items()]
+    return (stderr_sink("console" if settings.log_encoding == "console" else "json"), *files)
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """``host:port`` as Go writes it: an empty host means every interface. Raises ``ValueError``."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit():
+        raise ValueError(f"{address!r} is not host:port")
+    return host.strip("[]") or "0.0.0.0", int(port)
+
+
+def _advertised(settings: Settings, host: str, port: int) -> str:
+    """The address that artifacts' URLs name: as told, else where the server listens."""
+    if settings.advertised_address:
+        address = settings.advertised_address
+        return address if "://" in address else f"http://{address}"
+    if host == "0.0.0.0":
+        return f"http://localhost:{port}"
+    is_ipv6 = ":" in host and ipaddress.ip_address(host).version == 6
+    return f"http://[{host}]:{port}" if is_ipv6 else f"http://{host}:{port}"
