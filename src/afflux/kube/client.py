@@ -8,7 +8,7 @@ import orjson
 
 from afflux.kube.config import ClusterConfig, Impersonation
 from afflux.kube.discovery import ResourceMapper
-from afflux.kube.errors import Gone
+from afflux.kube.errors import Gone, parsed
 from afflux.kube.transport import Request, Transport
 from afflux.objects.identity import GroupVersionKind, gvk_of
 from afflux.objects.manifest import Json, Manifest, metadata_of
@@ -199,7 +199,7 @@ class KubeClient:
 
     async def _list_page(self, path: str, parameters: dict[str, str], accept: str) -> Manifest:
         answer = await self.transport.send(Request("GET", path, parameters, accept=accept), self.impersonation)
-        page: Manifest = orjson.loads(answer)
+        page: Manifest = parsed(answer)
         return page
 
     async def _send(
@@ -214,7 +214,7 @@ class KubeClient:
         answer = await self.transport.send(
             Request(method, path, parameters or {}, encoded, content_type), self.impersonation
         )
-        manifest: Manifest = orjson.loads(answer) if answer else {}
+        manifest: Manifest = parsed(answer) if answer else {}
         return manifest
 
 

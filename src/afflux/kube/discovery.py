@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import quote
 
-import orjson
-
-from afflux.kube.errors import NoMatch, NotFound
+from afflux.kube.errors import NoMatch, NotFound, parsed
 from afflux.kube.transport import Request, Transport
 from afflux.objects.identity import GroupVersionKind
 from afflux.objects.manifest import Json
@@ -66,7 +64,7 @@ class ResourceMapper:
     async def _fetch(self, gvk: GroupVersionKind) -> dict[GroupVersionKind, ApiResource]:
         path = f"/apis/{gvk.api_version}" if gvk.group else f"/api/{gvk.version}"
         try:
-            answer = orjson.loads(await self.transport.send(Request("GET", path)))
+            answer = parsed(await self.transport.send(Request("GET", path)))
         except NotFound:
             return {}
         found = resources_of(gvk.group, gvk.version, answer)

@@ -138,3 +138,12 @@ def error_from_answer(code: int, body: bytes) -> ApiError:
     except orjson.JSONDecodeError:
         status = None
     return error_from_status(status, code, body[:1024].decode("utf-8", "replace"))
+
+
+def parsed(body: bytes) -> Json:
+    """A JSON body; anything else in its place (a proxy's page) is an ``ApiError`` that says so."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        text = body[:200].decode("utf-8", "replace").strip()
+        raise ApiError(0, "InvalidAnswer", f"the server answered with something that isn't JSON: {text}") from error

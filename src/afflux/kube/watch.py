@@ -8,10 +8,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-import orjson
-
 from afflux.kube.client import EVERYTHING, KubeClient, Selection
-from afflux.kube.errors import Gone, KubeError, NoMatch, NotFound, error_from_status
+from afflux.kube.errors import Gone, KubeError, NoMatch, NotFound, error_from_status, parsed
 from afflux.kube.transport import Request
 from afflux.objects.identity import GroupVersionKind
 from afflux.objects.manifest import Json, Manifest, metadata_of
@@ -93,7 +91,7 @@ class _Follower:
                 yield event
         async with aclosing(self._lines()) as lines:
             async for line in lines:
-                happened = self._read(orjson.loads(line))
+                happened = self._read(parsed(line))
                 if happened is not None:
                     yield happened
 

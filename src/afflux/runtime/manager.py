@@ -46,10 +46,9 @@ class Manager:
                 controller.start(self._informers, self.triggers, self.metrics, self.settings)
                 for controller in self.controllers
             ]
-            followers = asyncio.create_task(self._informers.run())
-            stack.push_async_callback(_cancelled, followers)
             self.started.set()
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._informers.run())
                 for controller in running:
                     tasks.create_task(controller.run())
 
@@ -61,8 +60,3 @@ class Manager:
 
     def _waits_for(self) -> list[str]:
         return self._informers.unsynced if self.started.is_set() else ["controllers"]
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
