@@ -23,6 +23,9 @@ class InvalidObject(ValueError):
         self.message = message
         super().__init__(f"{field}: {message}" if field else message)
 
+    def __reduce__(self) -> tuple[type["InvalidObject"], tuple[str, str]]:
+        return InvalidObject, (self.field, self.message)
+
 
 @dataclass(frozen=True, slots=True)
 class PrinterColumn:
