@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 FLUSH = b"0000"
 DELIMITER = b"0001"
 MAX_LINE = 65520
+_HEX = frozenset(b"0123456789abcdefABCDEF")
 
 
 class MalformedPackets(ValueError):
@@ -32,10 +33,7 @@ def packets(data: bytes) -> Iterator[bytes | None]:
 
 
 def _length(digits: bytes) -> int:
-    try:
-        length = int(digits, 16) if len(digits) == 4 and digits.isalnum() else -1
-    except ValueError:
-        length = -1
+    length = int(digits, 16) if len(digits) == 4 and _HEX.issuperset(digits) else -1
     if length < 0 or length == 3 or length > MAX_LINE:
         raise MalformedPackets("not a packet line")
     return length
