@@ -16,12 +16,13 @@ _KEEP = {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}
 
 @dataclass(frozen=True, repr=False)
 class Root:
-    """What the root follows: a repository and the path in it. ``token`` is None for a repository of somebody else."""
+    """What the root follows: a repository and the path in it. Without a ``password`` there is no Secret."""
 
     url: str
     branch: str
     path: str
-    token: str | None = None
+    username: str | None = None
+    password: str | None = None
     interval: str = "1m"
 
 
@@ -31,8 +32,8 @@ def namespace() -> Manifest:
 
 
 def root_objects(root: Root) -> list[Manifest]:
-    """Secret (where there is a token), GitRepository and Kustomization ``flux-system``, in order of creation."""
-    objects = [_secret(root.token)] if root.token is not None else []
+    """Secret (where there is a password), GitRepository and Kustomization ``flux-system``, in order of creation."""
+    objects = [] if root.password is None else [_secret(root.username or "git", root.password)]
     return [*objects, _git_repository(root), _kustomization(root)]
 
 
@@ -60,19 +61,19 @@ def _metadata() -> dict[str, Json]:
     return {"name": ROOT_NAME, "namespace": NAMESPACE, "annotations": _KEEP}
 
 
-def _secret(token: str) -> Manifest:
+def _secret(username: str, password: str) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": _metadata(),
         "type": "Opaque",
-        "stringData": {"username": "git", "password": token},
+        "stringData": {"username": username, "password": password},
     }
 
 
 def _git_repository(root: Root) -> Manifest:
     spec: dict[str, Json] = {"interval": root.interval, "url": root.url, "ref": {"branch": root.branch}}
-    if root.token is not None:
+    if root.password is not None:
         spec["secretRef"] = {"name": ROOT_NAME}
     return {
         "apiVersion": "source.toolkit.fluxcd.io/v1",

@@ -15,6 +15,7 @@ from afflux.app.cluster_process import ClusterFailed, ClusterProcess
 from afflux.app.data_directory import DataDirectory, DataDirectoryError, default_data_directory
 from afflux.app.git_server import GitServer
 from afflux.app.install import FIELD_MANAGER, InstallFailed, install_crds
+from afflux.app.remote_source import RemoteSource, RemoteSourceError, folders_below, split_credentials
 from afflux.app.root_objects import NAMESPACE, Root, namespace, root_objects, stand_in
 from afflux.app.serve import until_stopped
 from afflux.app.settings import CONTROLLERS, Settings, environment
@@ -62,7 +63,7 @@ async def up_until(stop: asyncio.Event, options: UpOptions, ready: Callable[[UpR
     try:
         async with AsyncExitStack() as stack:
             await _run(stop, options, ready, stack)
-    except (DataDirectoryError, SourceError, ClusterFailed, InstallFailed, KubeError) as error:
+    except (DataDirectoryError, SourceError, RemoteSourceError, ClusterFailed, InstallFailed, KubeError) as error:
         raise UpFailed(str(error)) from error
 
 
@@ -81,11 +82,10 @@ async def _run(
     await install_crds(client, KINDS)
     assembly = await stack.enter_async_context(assemble(settings, client))
     url, clone_url = await _serve_repository(source, token, data, assembly, stack)
-    path = options.path or await _default_path(source)
-    followed_token = token if source.repository is not None else None
-    await _create(client, Root(url, source.branch, _relative(path), followed_token))
+    path = _relative(options.path or await _default_path(source, data))
+    await _create(client, Root(url.url, source.branch, path, url.username, url.password))
     running = asyncio.create_task(assembly.run())
-    ready(UpReady(cluster.kubeconfig, clone_url, token, url, source.branch, _relative(path), data.path))
+    ready(UpReady(cluster.kubeconfig, clone_url, token, url.url, source.branch, path, data.path))
     await until_stopped(stop, running, asyncio.create_task(cluster.ended()))
 
 
@@ -127,10 +127,10 @@ def _settings(data: DataDirectory, kubeconfig: Path, options: UpOptions) -> Sett
 
 async def _serve_repository(
     source: Source, token: str, data: DataDirectory, assembly: Assembly, stack: AsyncExitStack
-) -> tuple[str, str | None]:
+) -> tuple[RemoteSource, str | None]:
     """The URL that the root follows, and the one that people clone, where there is an embedded repository."""
     if source.repository is None:
-        return source.url or "", None
+        return split_credentials(source.url or ""), None
 
     async def on_push(_: Sequence[str]) -> None:
         await assembly.wake_sources(server.url)
@@ -143,11 +143,14 @@ async def _serve_repository(
         await server.start()
     stack.push_async_callback(server.stop)
     data.remember_port("git", server.port)
-    return server.url, server.clone_url
+    return RemoteSource(server.url, "git", token), server.clone_url
 
 
-async def _default_path(source: Source) -> str:
-    clusters = await list_folders(source, "clusters")
+async def _default_path(source: Source, data: DataDirectory) -> str:
+    if source.url is not None:
+        clusters = await folders_below(source.url, source.branch, "clusters", data.folder("mirrors"))
+    else:
+        clusters = await list_folders(source, "clusters")
     return f"clusters/{clusters[0]}" if len(clusters) == 1 else "."
 
 
