@@ -1,0 +1,252 @@
+"""Kustomization: build a path of a source, apply it, prune what is gone from it, and see that it works.
+
+Steps and words are Flux's kustomize-controller's. What is different on purpose: dependencies and health are watched
+instead of polled and no worker waits for them; a new revision overtakes a wait at once; nothing is written while
+nothing changes; the inventory is widened before objects are created.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from afflux.api.kustomization import Kustomization
+from afflux.api.reasons import (
+    ACCESS_DENIED,
+    ARTIFACT_FAILED,
+    DEPENDENCY_NOT_READY,
+    HEALTH_CHECK_FAILED,
+    INVALID_CEL_EXPRESSION,
+    PRUNE_FAILED,
+    RECONCILIATION_FAILED,
+    RECONCILIATION_SUCCEEDED,
+)
+from afflux.apply.applier import ApplyOptions
+from afflux.apply.changes import ChangeSet
+from afflux.apply.health import HEALTHY, Verdict
+from afflux.apply.health_expressions import Assessor, HealthExpressions
+from afflux.apply.health_tracker import HealthTracker
+from afflux.artifacts.errors import ArtifactMissing
+from afflux.controllers import kustomization_health as health
+from afflux.controllers import kustomization_watches as watches
+from afflux.controllers.kustomization_attempt import Attempt, history_metadata, status_of
+from afflux.controllers.kustomization_dependencies import TERMINAL, Dependent, complaint, dependency_ref
+from afflux.controllers.kustomization_finalizer import finalize
+from afflux.controllers.kustomization_own_components import OwnComponents
+from afflux.controllers.kustomization_rendering import Renderer
+from afflux.controllers.kustomization_source import Offer, offer_of, same_revision, source_of, source_target
+from afflux.controllers.kustomization_sweeps import Sweeps
+from afflux.kube.client import KubeClient, Target
+from afflux.kube.errors import NotFound
+from afflux.lang.cel import CelError
+from afflux.lang.duration import format_duration
+from afflux.objects.identity import GroupVersionKind
+from afflux.objects.manifest import annotations_of
+from afflux.render.kustomization import Rendered
+from afflux.runtime.conditions import condition_of
+from afflux.runtime.ends import Cause, Done, Stalled, Waiting
+from afflux.runtime.reconciler import REQUESTED_AT, Run
+from afflux.runtime.rules import FixedRetry, Rules
+from afflux.runtime.triggers import Triggers
+
+RULES: Rules[Kustomization] = Rules(
+    controller="kustomize-controller",
+    annotation_prefix="kustomize.toolkit.fluxcd.io",
+    interval_of=lambda kustomization: kustomization.spec.interval_seconds,
+    retry=FixedRetry(lambda kustomization: kustomization.spec.retry_seconds),
+    normal=(health.HEALTHY,),
+    ready_progress="Reconciliation in progress",
+    success_event=True,
+    history_statuses=frozenset({RECONCILIATION_SUCCEEDED, RECONCILIATION_FAILED, PRUNE_FAILED, HEALTH_CHECK_FAILED}),
+)
+
+INDEXES: Mapping[str, Callable[[Kustomization], Iterable[str]]] = watches.INDEXES
+DEPENDENCIES = watches.DEPENDENCIES
+
+_ONLY_LOOKS_AGAIN = frozenset({Cause.BELL, Cause.RETRY, Cause.INTERVAL, Cause.SOURCE})
+_ANNOUNCED_ALREADY = frozenset({Cause.GENERATION, Cause.REQUEST})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KustomizationSettings:
+    """What an operator decides. ``requeue_dependency``: seconds until a missing artifact or dependency is looked at
+    again, although both wake by themselves."""
+
+    requeue_dependency: float = 30.0
+    no_cross_namespace_refs: bool = False
+    own_components: OwnComponents = OwnComponents.REFUSE
+    apply: ApplyOptions = field(default_factory=ApplyOptions)
+
+
+class KustomizationReconciler:
+    """One instance serves all Kustomizations of a process."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        renderer: Renderer,
+        tracker: HealthTracker,
+        triggers: Triggers,
+        settings: KustomizationSettings | None = None,
+    ) -> None:
+        self._client = client
+        self._renderer = renderer
+        self._waits = health.HealthWaits(tracker)
+        self._triggers = triggers
+        self._sweeps = Sweeps()
+        self._settings = settings or KustomizationSettings()
+
+    async def reconcile(self, run: Run[Kustomization]) -> Done | Waiting:
+        """Build, apply, prune, and look at health; a wait ends the run and is taken up by a later one."""
+        assess = _assessor(run.object)
+        offer = await self._offer(run)
+        if isinstance(offer, Waiting):
+            return offer
+        run.annotate(**history_metadata(offer))
+        wait = self._waits.resumable(run.key, _occasion(run, offer))
+        if wait is not None and run.causes <= _ONLY_LOOKS_AGAIN:
+            run.snapshot(wait.digest, history_metadata(offer))
+            return self._conclude(run, offer, wait, self._waits.look(run.key, wait, run.clock()))
+        self._waits.forget(run.key)
+        if blocked := await self._blocked(run, offer):
+            return blocked
+        try:
+            return await self._attempt(run, offer, assess)
+        except ArtifactMissing:
+            seconds = self._settings.requeue_dependency
+            return self._no_artifact(run, "Source is not ready, artifact not found", seconds)
+
+    async def finalize(self, run: Run[Kustomization]) -> Done:
+        """Deletes what was applied, as the deletion policy says."""
+        self._waits.forget(run.key)
+        self._renderer.forget(run.key)
+        self._sweeps.forget(run.key)
+        return await finalize(run, self._client)
+
+    async def _attempt(self, run: Run[Kustomization], offer: Offer, assess: Assessor) -> Done | Waiting:
+        await _announce(run, offer)
+        options = replace(self._settings.apply, force=run.object.spec.force)
+        clean = self._sweeps.clean_objects(run.key, run.causes, run.clock())
+        attempt = Attempt(run, offer, self._client, options, self._settings.own_components, clean)
+        rendered = await attempt.render(self._renderer)
+        changes = await attempt.apply(rendered)
+        await attempt.prune(changes)
+        return self._check_health(run, offer, rendered, changes, assess)
+
+    async def _offer(self, run: Run[Kustomization]) -> Offer | Waiting:
+        source = source_of(run.object)
+        if self._settings.no_cross_namespace_refs and source.namespace != run.key.namespace:
+            message = f"can't access '{source.subject}', cross-namespace references have been blocked"
+            raise Stalled(ACCESS_DENIED, message)
+        async with run.step("looking up the source", fails_as=ARTIFACT_FAILED):
+            try:
+                offer = offer_of(source, await self._client.get(source_target(source)))
+            except NotFound as error:
+                run.log.info(f"Source '{source.subject}' not found")
+                return Waiting("source", ARTIFACT_FAILED, str(error), run.object.spec.retry_seconds)
+        if offer is not None:
+            return offer
+        return self._no_artifact(run, "Source artifact not found", self._settings.requeue_dependency)
+
+    def _no_artifact(self, run: Run[Kustomization], what: str, seconds: float) -> Waiting:
+        message = f"{what}, retrying in {format_duration(seconds)}"
+        run.log.info(message)
+        return Waiting("source", ARTIFACT_FAILED, message, seconds)
+
+    async def _blocked(self, run: Run[Kustomization], offer: Offer) -> Waiting | None:
+        """The wait for a dependency, or None where all are ready."""
+        if not run.object.spec.depends_on:
+            return None
+        async with run.step("checking dependencies", fails_as=DEPENDENCY_NOT_READY):
+            why = await self._unready_dependency(run, offer)
+        if why is None:
+            run.log.info("All dependencies are ready, proceeding with reconciliation")
+            return None
+        seconds = self._settings.requeue_dependency
+        message = f"Dependencies do not meet ready condition, retrying in {format_duration(seconds)}"
+        run.log.info(message)
+        ready = condition_of(status_of(run), "Ready") or {}
+        if ready.get("reason") != DEPENDENCY_NOT_READY:
+            run.event("info", DEPENDENCY_NOT_READY, message)
+        return Waiting("dependency", DEPENDENCY_NOT_READY, why, seconds)
+
+    async def _unready_dependency(self, run: Run[Kustomization], offer: Offer) -> str | None:
+        dependent = Dependent(run.object, run.manifest, offer)
+        for reference in run.object.spec.depends_on:
+            ref = dependency_ref(reference, run.key.namespace)
+            try:
+                gvk = GroupVersionKind(ref.group, "v1", ref.kind)
+                dependency = await self._client.get(Target(gvk, ref.namespace, ref.name))
+            except NotFound as error:
+                return f"dependency '{ref.namespace}/{ref.name}' not found: {error}"
+            why = complaint(dependent, reference, dependency)
+            if why is not None:
+                return why
+        return None
+
+    def _check_health(
+        self, run: Run[Kustomization], offer: Offer, rendered: Rendered, changes: ChangeSet, assess: Assessor
+    ) -> Done | Waiting:
+        """The end of the run, or the beginning of a wait."""
+        objects = health.objects_to_check(run.object, run.key, changes)
+        if not objects:
+            run.clear(health.HEALTHY)
+            return _succeeded(run, offer)
+        wait = health.HealthWait(
+            occasion=_occasion(run, offer),
+            started=run.clock(),
+            timeout=run.object.spec.timeout_seconds,
+            digest=rendered.digest,
+            news=health.is_news(status_of(run), new_revision=_is_new_revision(run, offer), drifted=changes.changed),
+        )
+
+        def bell() -> None:
+            self._triggers.wake(run.key.kind, run.key, Cause.BELL)
+
+        return self._conclude(run, offer, wait, self._waits.begin(run.key, wait, self._client, objects, assess, bell))
+
+    def _conclude(
+        self, run: Run[Kustomization], offer: Offer, wait: health.HealthWait, found: Verdict
+    ) -> Done | Waiting:
+        if found.state == "pending":
+            return health.still_waiting(run, wait)
+        self._waits.forget(run.key)
+        if found != HEALTHY:
+            raise health.failed(run, wait, found.message)
+        health.passed(run, wait)
+        return _succeeded(run, offer)
+
+
+def _assessor(kustomization: Kustomization) -> Assessor:
+    """How readiness is judged. Raises `Stalled` for an expression that can't be compiled."""
+    expressions = [
+        HealthExpressions(one.api_version, one.kind, one.current, one.in_progress, one.failed)
+        for one in kustomization.spec.health_check_exprs
+    ]
+    try:
+        return Assessor(expressions)
+    except CelError as error:
+        raise Stalled(INVALID_CEL_EXPRESSION, f"{TERMINAL}: {error}") from error
+
+
+async def _announce(run: Run[Kustomization], offer: Offer) -> None:
+    """Writes that work is under way where it is about a new revision; the runtime did so for a new spec or request."""
+    timeout = format_duration(run.object.spec.timeout_seconds)
+    progress = f"Fetching manifests for revision {offer.revision} with a timeout of {timeout}"
+    async with run.step("fetching manifests", fails_as=ARTIFACT_FAILED, progress=progress):
+        if _is_new_revision(run, offer) and not run.causes & _ANNOUNCED_ALREADY:
+            await run.publish()
+
+
+def _succeeded(run: Run[Kustomization], offer: Offer) -> Done:
+    run.set_status(lastAppliedRevision=offer.revision, lastAppliedOriginRevision=offer.origin_revision or None)
+    return Done(f"Applied revision: {offer.revision}", revision=offer.revision)
+
+
+def _occasion(run: Run[Kustomization], offer: Offer) -> health.Occasion:
+    generation = run.object.metadata.generation
+    return health.Occasion(offer.revision, generation, annotations_of(run.manifest).get(REQUESTED_AT, ""))
+
+
+def _is_new_revision(run: Run[Kustomization], offer: Offer) -> bool:
+    return not same_revision(offer.revision, str(status_of(run).get("lastAppliedRevision") or ""))

@@ -1,0 +1,64 @@
+"""What happens to what was applied when its Kustomization is deleted."""
+
+from afflux.api.kustomization import Kustomization
+from afflux.apply import waiting
+from afflux.apply.changes import Action, Change, ChangeSet
+from afflux.apply.errors import PruneFailed
+from afflux.apply.inventory import Inventory
+from afflux.apply.prune import prune
+from afflux.controllers.kustomization_attempt import inventory_of, status_of
+from afflux.controllers.kustomization_rendering import owner_of
+from afflux.kube.client import KubeClient, Target
+from afflux.objects.identity import GroupVersionKind
+from afflux.runtime.ends import Done
+from afflux.runtime.reconciler import Run
+
+
+async def finalize(run: Run[Kustomization], client: KubeClient) -> Done:
+    """Deletes, keeps or awaits, by ``deletionPolicy``. A suspended Kustomization leaves everything where it is."""
+    inventory = inventory_of(status_of(run))
+    run.annotate(**_revisions(run))
+    if inventory and should_delete(run.object):
+        deleted = await _delete(run, client, inventory)
+        if run.object.spec.deletion_policy == "WaitForTermination":
+            await _await_termination(run, client, deleted)
+    return Done("deleted")
+
+
+def should_delete(kustomization: Kustomization) -> bool:
+    """Whether the applied objects go with their Kustomization (Flux's finalizerShouldDeleteResources)."""
+    spec = kustomization.spec
+    if spec.suspend:
+        return False
+    if spec.deletion_policy == "MirrorPrune":
+        return spec.prune
+    return spec.deletion_policy in ("Delete", "WaitForTermination")
+
+
+async def _delete(run: Run[Kustomization], client: KubeClient, inventory: Inventory) -> ChangeSet:
+    try:
+        deleted = await prune(client, owner_of(run.key), inventory)
+    except PruneFailed:
+        run.event("error", "error", "pruning for deleted resource failed")
+        raise
+    run.event("info", "info", "\n".join(str(change) for change in deleted))
+    return deleted
+
+
+async def _await_termination(run: Run[Kustomization], client: KubeClient, deleted: ChangeSet) -> None:
+    targets = [_target(change) for change in deleted if change.action is Action.DELETED]
+    left = await waiting.gone(client, targets, run.object.spec.timeout_seconds)
+    if left:
+        message = "failed to wait for resources termination"
+        run.log.error(message, left=[f"{target.gvk.kind}/{target.namespace}/{target.name}" for target in left])
+        run.event("error", "error", message)
+
+
+def _target(change: Change) -> Target:
+    ref = change.ref
+    return Target(GroupVersionKind(ref.group, change.version, ref.kind), ref.namespace, ref.name)
+
+
+def _revisions(run: Run[Kustomization]) -> dict[str, str]:
+    applied = status_of(run).get("lastAppliedRevision")
+    return {"revision": applied} if isinstance(applied, str) and applied else {}

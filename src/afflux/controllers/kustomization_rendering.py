@@ -1,0 +1,110 @@
+"""Rendering for the controller: unpacked once a revision, built by workers, and only where something is new."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import orjson
+
+from afflux import offload
+from afflux.api.kustomization import Kustomization
+from afflux.api.meta import Artifact
+from afflux.apply.ownership import Owner
+from afflux.controllers.kustomization_variables import variables_for
+from afflux.kube.client import KubeClient
+from afflux.objects.identity import ObjectRef
+from afflux.render.kustomization import Rendered, render_directory
+from afflux.render.spec import RenderSpec
+from afflux.runtime.reconciler import Run
+
+_BUILT_FROM = (
+    "path",
+    "targetNamespace",
+    "namePrefix",
+    "nameSuffix",
+    "commonMetadata",
+    "patches",
+    "patchesStrategicMerge",
+    "patchesJson6902",
+    "images",
+    "components",
+    "ignoreMissingComponents",
+    "buildMetadata",
+    "postBuild",
+)
+"""The fields of a spec that shape what is built."""
+
+
+def owner_of(key: ObjectRef) -> Owner:
+    """A Kustomization as the owner of what it applies."""
+    return Owner("kustomize-controller", "kustomize.toolkit.fluxcd.io", key.name, key.namespace)
+
+
+class Trees(Protocol):
+    """Unpacked artifacts."""
+
+    async def directory(self, artifact: Artifact) -> Path:
+        """The directory that an artifact unpacks to, unpacked once a digest."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """A render, and what it was made from beside the files."""
+
+    spec_digest: str
+    artifact_digest: str
+    rendered: Rendered
+
+
+class Renderer:
+    """Renders Kustomizations and remembers the last render of each."""
+
+    def __init__(self, client: KubeClient, trees: Trees, *, strict_fields: bool = False) -> None:
+        self._client = client
+        self._trees = trees
+        self._strict_fields = strict_fields
+        self._remembered: dict[ObjectRef, _Remembered] = {}
+
+    async def tree(self, artifact: Artifact) -> Path:
+        """The files of an artifact."""
+        return await self._trees.directory(artifact)
+
+    async def render(self, run: Run[Kustomization], artifact: Artifact, tree: Path) -> Rendered:
+        """The manifests; raises `RenderFailed`. Not built again where everything that the last build looked at is
+        the same: the spec, the variables, the files."""
+        spec = await self._spec(run)
+        digest = _digest_of(spec)
+        last = self._remembered.get(run.key)
+        if last is not None and last.spec_digest != digest:
+            last = None
+        if last is not None and last.artifact_digest == artifact.digest:
+            return last.rendered
+        known = last.rendered.inputs if last is not None else ()
+        rendered = await offload.run(render_directory, str(tree), run.object.spec.path, spec, known)
+        if rendered is None:
+            assert last is not None
+            rendered = last.rendered
+        self._remembered[run.key] = _Remembered(digest, artifact.digest, rendered)
+        return rendered
+
+    def forget(self, key: ObjectRef) -> None:
+        """A Kustomization that is gone."""
+        self._remembered.pop(key, None)
+
+    async def _spec(self, run: Run[Kustomization]) -> RenderSpec:
+        spec = run.manifest.get("spec") or {}
+        return RenderSpec(
+            {name: spec[name] for name in _BUILT_FROM if name in spec},
+            variables=await variables_for(self._client, run.object),
+            owner_labels=owner_of(run.key).labels,
+            strict_fields=self._strict_fields,
+        )
+
+
+def _digest_of(spec: RenderSpec) -> str:
+    everything = [spec.spec, dict(spec.variables), spec.strict_fields, spec.strict_substitution]
+    return hashlib.sha256(orjson.dumps(everything, option=orjson.OPT_SORT_KEYS)).hexdigest()
