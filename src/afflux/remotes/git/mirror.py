@@ -13,13 +13,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from afflux.remotes.git.command import authorities_setting, header_setting, run_git
-from afflux.remotes.git.errors import GitError, MirrorBroken
+from afflux.remotes.git.errors import GitError, GitTimedOut, MirrorBroken
 from afflux.remotes.git.failures import failure_of
 from afflux.remotes.git.remote import Remote
-from afflux.remotes.git.tree import has_commit
+from afflux.remotes.git.tree import commit_of, has_commit
 
 _REFERENCES = "refs/afflux"
 _MAX_PACKS = 40
+_MAINTENANCE_SECONDS = 300.0
 
 
 class Mirror:
@@ -55,11 +56,6 @@ class Mirror:
             except MirrorBroken:
                 await self._discard()
                 return await self._fetch(remote, url, names)
-
-    async def tips(self) -> list[str]:
-        """The commits of everything that was fetched."""
-        listed = await run_git(self.path, ["for-each-ref", "--format=%(objectname)", _REFERENCES])
-        return listed.output.decode().split()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Path]:
@@ -102,7 +98,7 @@ class Mirror:
         )
         if fetched.code != 0:
             raise failure_of(fetched, url, self._size_limit)
-        commits = {name: await self._commit_of(local) for name, local in plain.items()}
+        commits = {name: commit_of(self.path, local) for name, local in plain.items()}
         await self._maintain()
         return commits
 
@@ -136,21 +132,17 @@ class Mirror:
             self._bundle.write_bytes(remote.trust.bundle())
         self._opened = True
 
-    async def _commit_of(self, local: str) -> str:
-        resolved = await run_git(
-            self.path, ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{local}^{{commit}}"]
-        )
-        if resolved.code != 0:
-            raise GitError("the reference names something that is not a commit")
-        return resolved.output.decode().strip()
-
     async def _maintain(self) -> None:
         """Packs the mirror anew once many small packs have piled up and nobody reads."""
         packs = len(list((self.path / "objects" / "pack").glob("*.pack")))
         if packs <= _MAX_PACKS or self._readers:
             return
         async with self._gate:
-            await run_git(self.path, ["gc", "--quiet", "--prune=now"], timeout=600)
+            await self._idle.wait()
+            try:
+                await run_git(self.path, ["gc", "--quiet", "--prune=now"], timeout=_MAINTENANCE_SECONDS)
+            except GitTimedOut:
+                pass  # the mirror is as good as before; the next fetch tries again
 
 
 class Mirrors:

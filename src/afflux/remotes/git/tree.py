@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pygit2
 
-from afflux.remotes.git.errors import MirrorBroken, RepositoryTooLarge, UnusableTree
+from afflux.remotes.git.errors import GitError, MirrorBroken, RepositoryTooLarge, UnusableTree
 
 MAX_ENTRIES = 200_000
 MAX_DEPTH = 200
@@ -111,6 +111,19 @@ def is_reachable(mirror: Path, commit: str, tips: list[str]) -> bool:
         return any(tip == commit or bool(repository.descendant_of(tip, commit)) for tip in tips if tip in repository)
     except (KeyError, ValueError, pygit2.GitError):
         raise MirrorBroken("the mirror can't be read") from None
+
+
+def commit_of(mirror: Path, reference: str) -> str:
+    """The commit that a reference of the mirror means. Raises ``GitError`` where it means something else."""
+    try:
+        repository = pygit2.Repository(str(mirror), pygit2.enums.RepositoryOpenFlag.BARE)
+        found = repository.lookup_reference(reference)
+    except (KeyError, ValueError, pygit2.GitError):
+        raise MirrorBroken(f"the mirror lacks {reference}") from None
+    try:
+        return str(found.peel(pygit2.Commit).id)
+    except (ValueError, pygit2.GitError):
+        raise GitError("the reference names something that is not a commit") from None
 
 
 def has_commit(mirror: Path, commit: str) -> bool:
