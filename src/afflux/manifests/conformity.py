@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from afflux.manifests.field_set import Path, item_element, path_text
+from afflux.manifests.go_text import go_value
 from afflux.objects.manifest import Json
 from afflux.schema.openapi import Schema
 
@@ -29,7 +30,7 @@ def _errors(value: Json, schema: Schema, path: Path) -> Iterator[str]:
 
 def _object_errors(value: Json, schema: Schema, path: Path) -> Iterator[str]:
     if not isinstance(value, dict):
-        yield f"{path_text(path)}: expected map, got &{{{_go_value(value)}}}"
+        yield f"{path_text(path)}: expected map, got &{{{go_value(value)}}}"
         return
     for name, child in value.items():
         declared, below = schema.child(name), (*path, "f:" + name)
@@ -41,7 +42,7 @@ def _object_errors(value: Json, schema: Schema, path: Path) -> Iterator[str]:
 
 def _list_errors(value: Json, schema: Schema, path: Path) -> Iterator[str]:
     if not isinstance(value, list):
-        yield f"{path_text(path)}: expected list, got &{{{_go_value(value)}}}"
+        yield f"{path_text(path)}: expected list, got &{{{go_value(value)}}}"
         return
     counts: dict[str, int] = {}
     for index, item in enumerate(value):
@@ -70,7 +71,7 @@ def _key_problem(item: Json, schema: Schema) -> str:
 
 def _scalar_problem(value: Json, schema: Schema) -> str:
     if schema.int_or_string or schema.format == "quantity" or schema.type not in _SCALARS:
-        return f"expected any scalar, got &{{{_go_value(value)}}}" if isinstance(value, dict | list) else ""
+        return f"expected any scalar, got &{{{go_value(value)}}}" if isinstance(value, dict | list) else ""
     fits, expected = _SCALARS[schema.type]
     if fits(value):
         return ""
@@ -99,19 +100,4 @@ def _go_type(value: Json) -> str:
 def _go_literal(value: Json) -> str:
     if isinstance(value, str):
         return f'"{value}"'
-    return _go_value(value) if isinstance(value, int | float) else f"{_go_type(value)}{{...}}"
-
-
-def _go_value(value: Json) -> str:
-    """As Go's ``%v`` prints a parsed value."""
-    match value:
-        case None:
-            return "<nil>"
-        case bool():
-            return "true" if value else "false"
-        case dict():
-            return "map[" + " ".join(f"{key}:{_go_value(value[key])}" for key in sorted(value)) + "]"
-        case list():
-            return "[" + " ".join(map(_go_value, value)) + "]"
-        case _:
-            return str(value)
+    return go_value(value) if isinstance(value, int | float) else f"{_go_type(value)}{{...}}"

@@ -29,7 +29,8 @@ def normalize(manifest: Manifest) -> Manifest:
     """What Flux would send for a manifest; the manifest itself where that is the same. Inputs are not changed.
 
     Built-in kinds lose unknown fields and nulls and get the protocol of ports, ``stringData`` of a Secret moves into
-    ``data``; Role and ClusterRole stay as written. ``status`` goes (except a CRD's), and so does a null ``creationTimestamp``.
+    ``data``; Role and ClusterRole stay as written. ``status`` goes (except a CRD's), and so does a null
+    ``creationTimestamp``.
     """
     gvk = gvk_of(manifest)
     schema = builtin_schemas().for_kind(gvk)
