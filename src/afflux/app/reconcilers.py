@@ -9,7 +9,6 @@ from afflux.apply.health_tracker import HealthTracker
 from afflux.artifacts.store import ArtifactStore
 from afflux.artifacts.unpacked import UnpackedArtifacts
 from afflux.controllers import git_repository, kustomization
-from afflux.controllers.kustomization_attempt import ApplyPolicy
 from afflux.controllers.kustomization_own_components import OwnComponents
 from afflux.controllers.kustomization_rendering import Renderer
 from afflux.kube.client import KubeClient
@@ -53,7 +52,7 @@ def _kustomization(parts: Parts) -> Controller[Json]:
         parts.triggers,
         kustomization.KustomizationSettings(
             requeue_dependency=settings.requeue_dependency,
-            policy=ApplyPolicy(own_components=OwnComponents.STAND_IN if settings.stand_in else OwnComponents.REFUSE),
+            own_components=OwnComponents.STAND_IN if settings.stand_in else OwnComponents.REFUSE,
         ),
     )
     return Controller(
