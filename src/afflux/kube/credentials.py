@@ -18,6 +18,9 @@ from afflux.objects.manifest import Json
 TOKEN_FILE_AGE = 60.0
 """Seconds after which a token file is read again, as client-go does."""
 
+PLUGIN_TIMEOUT = 60.0
+"""Seconds that a plugin may take."""
+
 EXPIRY_MARGIN = 30.0
 """Seconds before a plugin's credential expires at which it is asked for a new one."""
 
@@ -146,11 +149,20 @@ class ExecPlugin:
         except OSError as error:
             hint = f"; {self.install_hint}" if self.install_hint else ""
             raise ConfigError(f"credential plugin {self.command!r}: {error.strerror}{hint}") from error
-        output, errors = await process.communicate()
+        output, errors = await self._ended(process)
         if process.returncode:
             said = errors.decode("utf-8", "replace").strip()[-500:]
             raise ConfigError(f"credential plugin {self.command!r} ended with {process.returncode}: {said}")
         return output
+
+    async def _ended(self, process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
+        try:
+            return await asyncio.wait_for(process.communicate(), PLUGIN_TIMEOUT)
+        except TimeoutError as error:
+            raise ConfigError(f"credential plugin {self.command!r} didn't end in {PLUGIN_TIMEOUT:g} s") from error
+        finally:
+            if process.returncode is None:
+                process.kill()
 
 
 def _credential_of(output: bytes, command: str, api_version: str) -> tuple[Credential, float]:

@@ -73,7 +73,7 @@ class Transport:
                     raise self._unreachable(error) from error
                 await asyncio.sleep(0.1 * 2**broken * random.uniform(0.75, 1.25))
                 continue
-            if answer.status < 400:
+            if answer.status < 300:
                 return body
             pause = _pause(answer)
             if pause is not None and throttled < _THROTTLED_TRIES:
@@ -96,7 +96,7 @@ class Transport:
         """
         try:
             async with self._answer(request, impersonation, None, silence) as answer:
-                if answer.status >= 400:
+                if answer.status >= 300:
                     if answer.status == 401:
                         self.config.credentials.refused()
                     raise error_from_answer(answer.status, await answer.read())

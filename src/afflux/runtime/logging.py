@@ -17,6 +17,7 @@ import structlog
 
 from afflux.objects.identity import ObjectRef
 from afflux.objects.manifest import Json
+from afflux.runtime.log_file import LogFile
 
 Encoding: TypeAlias = Literal["json", "console"]
 
@@ -57,10 +58,10 @@ def stderr_sink(encoding: Encoding = "json", controller: str | None = None) -> S
 
 
 def file_sink(path: Path, controller: str | None = None, encoding: Encoding = "json") -> Sink:
-    """A file that lines are appended to; its directory is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    return Sink(lambda line: os.write(descriptor, line), encoding, controller)
+    """A file that lines are appended to, bounded in size; it and its directory are made. Raises ``OSError``."""
+    file = LogFile(path)
+    file.write(b"")  # so that it is there to be followed before the first line
+    return Sink(file.write, encoding, controller)
 
 
 def configure(level: str = "info", sinks: tuple[Sink, ...] | None = None) -> None:

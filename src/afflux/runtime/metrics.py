@@ -97,7 +97,7 @@ class Metrics:
             pass  # it was never reconciled
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class QueueCollector(Collector):
     """What the queues say of themselves at the moment of a scrape."""
 
