@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from afflux.controlplane.custom_kinds import crd_storage_key, kinds_of_crd
 from afflux.controlplane.served_kind import ServedKind, StorageKey
@@ -16,7 +16,9 @@ class KindRegistry:
     def __init__(self, builtins: Iterable[ServedKind]) -> None:
         self._by_path: dict[tuple[str, str, str], ServedKind] = {}
         self._by_gvk: dict[GroupVersionKind, ServedKind] = {}
+        self._by_storage: dict[StorageKey, ServedKind] = {}
         self._custom: dict[StorageKey, tuple[ServedKind, ...]] = {}
+        self._removal_listeners: list[Callable[[StorageKey], None]] = []
         self.generation = 0
         for kind in builtins:
             self._serve(kind)
@@ -30,10 +32,7 @@ class KindRegistry:
 
     def storage_kind(self, storage: StorageKey) -> ServedKind | None:
         """The kind as it is stored: what internal readers and writers (garbage, namespaces) use; None if not served."""
-        for kind in self._by_path.values():
-            if kind.storage == storage and kind.gvk == kind.storage_gvk:
-                return kind
-        return next((kind for kind in self._by_path.values() if kind.storage == storage), None)
+        return self._by_storage.get(storage)
 
     def has_group(self, group: str) -> bool:
         return any(served.group == group for served in self._by_gvk)
@@ -56,15 +55,26 @@ class KindRegistry:
 
     def remove_crd(self, crd: Manifest) -> None:
         """Stop serving a CRD's versions; nothing happens when it wasn't served."""
-        if self._drop(crd_storage_key(crd)):
+        storage = crd_storage_key(crd)
+        if self._drop(storage):
             self.generation += 1
+            for listener in self._removal_listeners:
+                listener(storage)
+
+    def on_removal(self, listener: Callable[[StorageKey], None]) -> None:
+        """Call ``listener`` when a custom kind is served no more: its watches end."""
+        self._removal_listeners.append(listener)
 
     def _serve(self, kind: ServedKind) -> None:
         self._by_path[(kind.gvk.group, kind.gvk.version, kind.plural)] = kind
         self._by_gvk[kind.gvk] = kind
+        if kind.gvk == kind.storage_gvk or kind.storage not in self._by_storage:
+            self._by_storage[kind.storage] = kind
 
     def _drop(self, storage: StorageKey) -> bool:
         kinds = self._custom.pop(storage, ())
+        if kinds:
+            self._by_storage.pop(storage, None)
         for kind in kinds:
             self._by_path.pop((kind.gvk.group, kind.gvk.version, kind.plural), None)
             self._by_gvk.pop(kind.gvk, None)

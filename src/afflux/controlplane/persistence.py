@@ -105,16 +105,13 @@ class SqliteJournal:
     def remove(self, stored: StoredObject, version: int) -> None:
         self._add(_Change(stored.storage, stored.namespace, stored.name, version, None))
 
-    def committed(self) -> asyncio.Future[None]:
-        """Done when all that was written so far is on disk; fails with StateError when it can't be."""
+    async def committed(self) -> None:
+        """Wait until all that was written so far is on disk. Raises StateError when it can't be."""
         future: asyncio.Future[None] = self._loop.create_future()
         with self._condition:
-            if not self._pending and not self._waiting and not self._failure:
-                future.set_result(None)
-            else:
-                self._waiting.append(future)
-                self._condition.notify()
-        return future
+            self._waiting.append(future)
+            self._condition.notify()
+        await future
 
     def close(self, version: int) -> None:
         """Write what is left and the exact counter, then close. Blocks for as long as one transaction takes."""

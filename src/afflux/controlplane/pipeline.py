@@ -8,6 +8,8 @@ from typing import Literal
 from afflux.controlplane.kind_registry import KindRegistry
 from afflux.controlplane.served_kind import ServedKind
 from afflux.controlplane.store import StoreReader
+from afflux.controlplane.stored import StoredObject
+from afflux.objects.manifest import Manifest
 
 WriteVerb = Literal["create", "update", "delete"]
 
@@ -20,6 +22,17 @@ class User:
     uid: str = ""
     groups: tuple[str, ...] = ()
     extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who writes, and how: ``manager`` owns what changes; ``warnings`` become Warning headers."""
+
+    user: User
+    manager: str
+    dry_run: bool = False
+    field_validation: str = "Ignore"
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +51,16 @@ class WriteContext:
     registry: KindRegistry
     now: str
     warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What came of a write: the manifest as stored (or as it would be), and whether the object is new or gone.
+
+    ``stored`` is None for a dry run and for an object that is gone.
+    """
+
+    manifest: Manifest
+    stored: StoredObject | None
+    created: bool = False
+    removed: bool = False

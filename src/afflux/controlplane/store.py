@@ -20,6 +20,14 @@ EVENT_BYTES_KEPT = 64 * 1024 * 1024
 """How much history watches can resume from; whichever is reached first."""
 
 
+OBJECT_BYTES = 1536 * 1024
+"""The largest object, as etcd limits requests."""
+
+
+class ObjectTooLarge(Exception):
+    """The encoded object is over ``OBJECT_BYTES``."""
+
+
 class StoreReader(Protocol):
     """Reading the store inside the loop: no waiting, always the newest state."""
 
@@ -104,13 +112,16 @@ class Store:
         """Take in an object that was stored before; no event, no new number."""
         self.bucket(stored.storage).put(stored)
 
-    def put(self, storage: StorageKey, manifest: Manifest) -> StoredObject:
+    def put(self, storage: StorageKey, manifest: Manifest, *, sort_keys: bool = False) -> StoredObject:
         """Create or replace an object under the next number, which is written into the given manifest's metadata.
 
-        The manifest belongs to the store from now on. Its metadata must be a dict of its own, not shared.
+        The manifest belongs to the store from now on. Its metadata must be a dict of its own, not shared. Raises
+        ObjectTooLarge, and then nothing has changed.
         """
+        stored = stored_object(storage, manifest, self._version + 1, sort_keys)
+        if len(stored.encoded) > OBJECT_BYTES:
+            raise ObjectTooLarge
         self._version += 1
-        stored = stored_object(storage, manifest, self._version)
         bucket = self.bucket(storage)
         old = bucket.get(stored.namespace, stored.name)
         bucket.put(stored)
@@ -122,7 +133,7 @@ class Store:
         """Remove an object; the last state comes back, under the deletion's number."""
         self._version += 1
         manifest = {**stored.manifest, "metadata": dict(stored.manifest["metadata"])}
-        last = stored_object(stored.storage, manifest, self._version)
+        last = stored_object(stored.storage, manifest, self._version, not stored.encoded.startswith(b'{"kind"'))
         bucket = self.bucket(stored.storage)
         bucket.remove(stored)
         self._journal.remove(stored, self._version)
@@ -145,7 +156,7 @@ class Store:
         bucket.forgotten = bucket.events.popleft().version
 
 
-def stored_object(storage: StorageKey, manifest: Manifest, version: int) -> StoredObject:
+def stored_object(storage: StorageKey, manifest: Manifest, version: int, sort_keys: bool) -> StoredObject:
     """Number a manifest and encode it."""
     metadata = manifest["metadata"]
     metadata["resourceVersion"] = str(version)
@@ -156,5 +167,5 @@ def stored_object(storage: StorageKey, manifest: Manifest, version: int) -> Stor
         metadata.get("uid", ""),
         version,
         manifest,
-        orjson.dumps(manifest),
+        orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS if sort_keys else None),
     )

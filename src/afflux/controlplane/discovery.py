@@ -1,0 +1,175 @@
+"""Which kinds are served, as clients discover them: aggregated in one document, or group by group."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from afflux.controlplane.kind_registry import KindRegistry
+from afflux.controlplane.served_kind import ServedKind
+from afflux.objects.manifest import Json, Manifest
+
+AGGREGATED_V2: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+AGGREGATED_V2BETA1: Final = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
+
+_VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
+
+
+def aggregated_type(accept: str) -> str:
+    """The aggregated media type that an Accept header prefers to plain JSON; empty for plain JSON."""
+    for clause in accept.split(","):
+        media_type, *parameters = (part.strip() for part in clause.split(";"))
+        if media_type in ("application/json", "*/*") and "as=APIGroupDiscoveryList" not in parameters:
+            return ""
+        if "g=apidiscovery.k8s.io" in parameters:
+            if "v=v2" in parameters:
+                return AGGREGATED_V2
+            if "v=v2beta1" in parameters:
+                return AGGREGATED_V2BETA1
+    return ""
+
+
+def aggregated(registry: KindRegistry, media_type: str, *, core: bool) -> Manifest:
+    """An ``APIGroupDiscoveryList`` of the core group (``/api``) or of all others (``/apis``)."""
+    items = [
+        {
+            "metadata": {"name": group} if group else {},
+            "versions": [_version(*each) for each in versions.items()],
+        }
+        for group, versions in _groups(registry).items()
+        if (group == "") is core
+    ]
+    version = "v2beta1" if media_type == AGGREGATED_V2BETA1 else "v2"
+    return {
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": f"apidiscovery.k8s.io/{version}",
+        "metadata": {},
+        "items": items,
+    }
+
+
+def core_versions(address: str) -> Manifest:
+    """``/api`` in its plain form."""
+    return {
+        "kind": "APIVersions",
+        "versions": ["v1"],
+        "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": address}],
+    }
+
+
+def group_list(registry: KindRegistry) -> Manifest:
+    """``/apis`` in its plain form."""
+    groups = [_group(group, versions) for group, versions in _groups(registry).items() if group]
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
+
+
+def group_document(registry: KindRegistry, group: str) -> Manifest | None:
+    """``/apis/{group}``; None for an unknown group."""
+    versions = _groups(registry).get(group)
+    return None if versions is None else {"kind": "APIGroup", "apiVersion": "v1", **_group(group, versions)}
+
+
+def resource_list(registry: KindRegistry, group: str, version: str) -> Manifest | None:
+    """``/api/v1`` or ``/apis/{group}/{version}``; None for an unknown one."""
+    kinds = _groups(registry).get(group, {}).get(version)
+    if kinds is None:
+        return None
+    resources: list[Manifest] = []
+    for kind in kinds:
+        resources.append(_resource(kind))
+        resources += _subresources(kind)
+    api_version = f"{group}/{version}" if group else version
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": resources}
+
+
+def version_order(version: str) -> tuple[int, int, int, str]:
+    """Sorts versions best first: ``v2``, ``v1``, ``v1beta2``, ``v1alpha1``, then anything else by name."""
+    match = _VERSION.fullmatch(version)
+    if match is None:
+        return (9, 0, 0, version)
+    stage = {None: 0, "beta": 1, "alpha": 2}[match[2]]
+    return (stage, -int(match[1]), -int(match[3] or 0), "")
+
+
+_Versions = dict[str, list[ServedKind]]
+
+
+def _groups(registry: KindRegistry) -> dict[str, _Versions]:
+    """Kinds by group and version, groups as they came, versions best first."""
+    groups: dict[str, _Versions] = {}
+    for kind in registry.kinds():
+        groups.setdefault(kind.gvk.group, {}).setdefault(kind.gvk.version, []).append(kind)
+    return {
+        group: {version: versions[version] for version in sorted(versions, key=version_order)}
+        for group, versions in groups.items()
+    }
+
+
+def _group(group: str, versions: Iterable[str]) -> Manifest:
+    listed = [{"groupVersion": f"{group}/{version}", "version": version} for version in versions]
+    return {"name": group, "versions": listed, "preferredVersion": listed[0]}
+
+
+def _version(version: str, kinds: Sequence[ServedKind]) -> Manifest:
+    return {"version": version, "freshness": "Current", "resources": [_aggregated_resource(kind) for kind in kinds]}
+
+
+def _aggregated_resource(kind: ServedKind) -> Manifest:
+    resource: Manifest = {
+        "resource": kind.plural,
+        "responseKind": {"group": "", "version": "", "kind": kind.gvk.kind},
+        "scope": "Namespaced" if kind.namespaced else "Cluster",
+        "singularResource": kind.singular,
+        "verbs": sorted(kind.verbs),
+    }
+    if kind.short_names:
+        resource["shortNames"] = list(kind.short_names)
+    if kind.categories:
+        resource["categories"] = list(kind.categories)
+    if kind.paths:
+        resource["subresources"] = [
+            {
+                "subresource": path.name,
+                "responseKind": _response_kind(kind, path.group, path.version, path.kind),
+                "verbs": sorted(path.verbs),
+            }
+            for path in kind.paths
+        ]
+    return resource
+
+
+def _response_kind(kind: ServedKind, group: str, version: str, name: str) -> dict[str, str]:
+    same = (group, version) == (kind.gvk.group, kind.gvk.version)
+    return {"group": "" if same else group, "version": "" if same else version, "kind": name}
+
+
+def _resource(kind: ServedKind) -> Manifest:
+    resource: dict[str, Json] = {
+        "name": kind.plural,
+        "singularName": kind.singular,
+        "namespaced": kind.namespaced,
+        "kind": kind.gvk.kind,
+        "verbs": sorted(kind.verbs),
+    }
+    if kind.short_names:
+        resource["shortNames"] = list(kind.short_names)
+    if kind.categories:
+        resource["categories"] = list(kind.categories)
+    return resource
+
+
+def _subresources(kind: ServedKind) -> list[Manifest]:
+    listed = []
+    for path in kind.paths:
+        entry: Manifest = {
+            "name": f"{kind.plural}/{path.name}",
+            "singularName": "",
+            "namespaced": kind.namespaced,
+            "kind": path.kind,
+            "verbs": sorted(path.verbs),
+        }
+        if (path.group, path.version) != (kind.gvk.group, kind.gvk.version):
+            entry |= {"group": path.group, "version": path.version}
+        listed.append(entry)
+    return listed
