@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afflux.artifacts.archive import Directory, Entry, File, Limits, pack
-from afflux.artifacts.errors import ArchiveTooLarge, MalformedArchive, UnsafeArchive
+from afflux.artifacts.errors import ArchiveTooLarge, ArtifactError, MalformedArchive, UnsafeArchive
 from afflux.artifacts.unpack import unpack
 
 NAMES = st.text(
     st.characters(blacklist_characters="/\0\\", blacklist_categories=("Cs",)), min_size=1, max_size=60
 ).filter(lambda name: name not in {".", ".."} and len(name.encode()) < 250)
+TempPaths = pytest.TempPathFactory
 PATHS = st.lists(NAMES, min_size=1, max_size=6).map("/".join)
 
 
@@ -157,3 +158,36 @@ def test_too_many_entries_and_too_deep_ones_are_refused(tmp_path: Path) -> None:
 def test_a_sparse_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises((UnsafeArchive, MalformedArchive)):
         unpack(hostile((member("sparse", tarfile.GNUTYPE_SPARSE), b"")), tmp_path)
+
+
+@pytest.mark.parametrize("dialect", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+@settings(max_examples=40, deadline=None)
+@given(files=st.dictionaries(PATHS, st.binary(max_size=2000), max_size=6))
+def test_what_others_pack_is_unpacked(dialect: int, files: dict[str, bytes], tmp_path_factory: TempPaths) -> None:
+    directories = {"/".join(path.split("/")[:depth]) for path in files for depth in range(1, path.count("/") + 1)}
+    if directories & files.keys():
+        return
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w", format=dialect) as tar:
+        for path, content in files.items():
+            info = tarfile.TarInfo(path)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    into = tmp_path_factory.mktemp("unpacked")
+    unpack(io.BytesIO(gzip.compress(plain.getvalue())), into)
+    assert contents(into) == files
+
+
+@settings(max_examples=150, deadline=None)
+@given(at=st.integers(0, 4095), value=st.integers(0, 255))
+def test_a_damaged_archive_is_an_error_or_harmless(at: int, value: int, tmp_path_factory: TempPaths) -> None:
+    entries: list[Entry] = [Directory("d"), text("d/" + "x" * 120), text("e"), text("é" * 80)]
+    plain = bytearray(gzip.decompress(packed(entries)))
+    plain[at] = value
+    into = tmp_path_factory.mktemp("damaged") / "in"
+    into.mkdir()
+    try:
+        unpack(io.BytesIO(gzip.compress(bytes(plain), 1)), into)
+    except ArtifactError:
+        pass
+    assert [path.name for path in into.parent.iterdir()] == ["in"]

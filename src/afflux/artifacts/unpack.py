@@ -1,37 +1,36 @@
 """Unpacking an archive that others may have made: inside its directory, within limits, whole or not at all."""
 
-import io
 import os
-import tarfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from afflux.artifacts.archive import LIMITS, Limits
 from afflux.artifacts.errors import ArchiveTooLarge, MalformedArchive, UnsafeArchive
+from afflux.artifacts.tar_reader import Member, members
 
 _CHUNK = 1 << 18
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class _Gunzip(io.RawIOBase):
-    """A gzip stream as a file to read from. Bounded; a stream that is cut short or goes on is an error."""
+class _Gunzip:
+    """A gzip stream to read from. Bounded; a stream that is cut short or goes on is an error."""
 
     def __init__(self, compressed: BinaryIO, limit: int) -> None:
         self._compressed, self._limit, self._left = compressed, limit, limit
         self._stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
         self._pending = b""
-        self._ready = bytearray()
+        self._ready, self._at = b"", 0
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int) -> bytes:
         """``size`` bytes, fewer only at the end."""
-        while len(self._ready) < size and not self._stream.eof:
-            self._more()
-        taken = bytes(self._ready[:size])
-        del self._ready[:size]
+        while len(self._ready) - self._at < size and not self._stream.eof:
+            self._ready, self._at = self._ready[self._at :] + self._more(), 0
+        taken = self._ready[self._at : self._at + size]
+        self._at += len(taken)
         return taken
 
-    def _more(self) -> None:
+    def _more(self) -> bytes:
         data = self._pending or self._compressed.read(_CHUNK)
         if not data:
             raise MalformedArchive("the archive is cut short")
@@ -43,18 +42,11 @@ class _Gunzip(io.RawIOBase):
         self._left -= len(produced)
         if self._left < 0:
             raise ArchiveTooLarge(f"the archive unpacks to more than {self._limit} bytes")
-        self._ready += produced
+        return produced
 
     def finish(self) -> None:
-        """Reads to the end. Raises ``MalformedArchive`` where anything but zeros follows."""
-        _expect_zeros(self.read)
-        if self._stream.unused_data or self._compressed.read(1):
-            raise MalformedArchive("something follows the end of the archive")
-
-
-def _expect_zeros(read: Callable[[int], bytes]) -> None:
-    while tail := read(_CHUNK):
-        if tail.strip(b"\0"):
+        """Raises ``MalformedArchive`` where anything follows the stream."""
+        if self.read(1) or self._stream.unused_data or self._compressed.read(1):
             raise MalformedArchive("something follows the end of the archive")
 
 
@@ -65,39 +57,49 @@ def unpack(archive: BinaryIO, into: Path, limits: Limits = LIMITS) -> None:
     ``UnsafeArchive``, ``MalformedArchive`` or ``ArchiveTooLarge``; what was written by then must be thrown away.
     """
     stream = _Gunzip(archive, limits.content_bytes + limits.entries * 1024)
+    place = _Place(str(into), limits)
     try:
-        with tarfile.open(name=None, mode="r|", fileobj=stream, bufsize=_CHUNK, encoding="utf-8") as tar:
-            for count, member in enumerate(tar):
-                if count > limits.entries:
-                    raise ArchiveTooLarge(f"the archive holds more than {limits.entries} entries")
-                _place(tar, member, into, limits)
-            if tar.fileobj is not None:
-                _expect_zeros(tar.fileobj.read)  # what the library has read ahead
+        for count, member in enumerate(members(stream.read)):
+            if count > limits.entries:
+                raise ArchiveTooLarge(f"the archive holds more than {limits.entries} entries")
+            place.put(member)
         stream.finish()
-    except (tarfile.TarError, EOFError):
-        raise MalformedArchive("the archive is not a valid tar stream, or cut short") from None
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
         raise UnsafeArchive("the archive holds the same name as a file and as a directory") from None
 
 
-def _place(tar: tarfile.TarFile, member: tarfile.TarInfo, into: Path, limits: Limits) -> None:
-    name = _checked_name(member.name, limits)
-    if member.isdir():
-        (into / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        return
-    content = tar.extractfile(member) if member.isreg() else None
-    if content is None or member.issparse():
-        raise UnsafeArchive(f"{member.name[:200]!r} is neither a regular file nor a directory")
-    if not name:
-        raise UnsafeArchive("a file has no name")
-    target = into / name
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(target, flags, 0o700 if member.mode & 0o111 else 0o600), "wb") as file:
-        while chunk := content.read(_CHUNK):
-            file.write(chunk)
-        if file.tell() != member.size:
-            raise MalformedArchive("the archive is cut short")
+class _Place:
+    """The directory that is filled."""
+
+    def __init__(self, root: str, limits: Limits) -> None:
+        self._root, self._limits = root, limits
+        self._made = {""}
+
+    def put(self, member: Member) -> None:
+        name = _checked_name(member.name, self._limits)
+        if member.is_directory:
+            self._make(name)
+            return
+        if not name:
+            raise UnsafeArchive("a file has no name")
+        self._make(name.rpartition("/")[0])
+        descriptor = os.open(f"{self._root}/{name}", _FLAGS, 0o700 if member.executable else 0o600)
+        try:
+            for piece in member.content():
+                _write(descriptor, piece)
+        finally:
+            os.close(descriptor)
+
+    def _make(self, directory: str) -> None:
+        if directory not in self._made:
+            os.makedirs(f"{self._root}/{directory}", mode=0o700, exist_ok=True)
+            self._made.add(directory)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 def _checked_name(name: str, limits: Limits) -> str:
@@ -105,6 +107,8 @@ def _checked_name(name: str, limits: Limits) -> str:
     parts = [part for part in name.split("/") if part not in {"", "."}]
     if name.startswith("/") or ".." in parts or "\0" in name or "\\" in name:
         raise UnsafeArchive(f"the name {name[:200]!r} could lead outside of the archive's directory")
-    if len(parts) > limits.depth or len(os.fsencode(name)) > limits.path_bytes or any(len(p) > 255 for p in parts):
+    encoded = os.fsencode(name)
+    too_long = len(encoded) > 255 and any(len(part) > 255 for part in encoded.split(b"/"))
+    if too_long or len(parts) > limits.depth or len(encoded) > limits.path_bytes:
         raise ArchiveTooLarge(f"the name {name[:100]!r}... is too long or too deep")
     return "/".join(parts)
