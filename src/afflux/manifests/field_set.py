@@ -53,7 +53,7 @@ def compare(old: Json, new: Json, schema: Schema) -> Comparison:
 
 
 def parse_fields_v1(fields: dict[str, Json]) -> FieldSet:
-    """Reads ``fieldsV1``. Equal field sets are parsed once."""
+    """Reads ``fieldsV1``. Equal field sets are parsed once. Raises ``ValueError`` where it isn't one."""
     return _parse(orjson.dumps(fields))
 
 
@@ -242,12 +242,20 @@ def _parse(text: bytes) -> FieldSet:
 
 def _gather(fields: Json, path: Path, members: set[Path]) -> None:
     for element, below in fields.items():
+        _check_element(element, below)
         if element == ".":
             members.add(path)
         elif not below:
             members.add((*path, element))
         else:
             _gather(below, (*path, element), members)
+
+
+def _check_element(element: str, below: Json) -> None:
+    if not isinstance(below, dict) or (element != "." and element[:2] not in ("f:", "k:", "v:", "i:")):
+        raise ValueError(f"{element!r} is not an element of fieldsV1")
+    if element[:2] == "k:" and not isinstance(orjson.loads(element[2:]), dict):
+        raise ValueError(f"{element!r} does not hold the keys of a list's item")
 
 
 def _is_property(path: Path, schema: Schema) -> bool:
