@@ -1,6 +1,7 @@
 """Waiting for a condition: the one place where tests let time pass."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -25,3 +26,8 @@ async def eventually(probe: Callable[[], Awaitable[T]], timeout: float = 20.0, i
         if time.monotonic() > deadline:
             raise AssertionError(f"condition not met within {timeout:g} s; last answer: {last!r}")
         await asyncio.sleep(interval)
+
+
+def let_pass(seconds: float) -> None:
+    """Lets a chosen time pass: for what must happen at a random moment, never for what should have happened by then."""
+    threading.Event().wait(seconds)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from waiting import let_pass
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 KILLS = 10
@@ -66,9 +68,7 @@ def test_the_cluster_after_ten_kills_equals_the_undisturbed_runs(walk: Any, anot
         calm_commit = calm.push(message, edit)
         commit = disturbed.push(message, edit)
         for _ in range(2 if kills < KILLS else 0):
-            moment = time.monotonic() + moments.uniform(0, 1.5)
-            while time.monotonic() < moment:
-                pass
+            let_pass(moments.uniform(0, 1.5))
             disturbed.kill()
             kills += 1
             no_torn_artifact(disturbed)

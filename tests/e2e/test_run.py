@@ -21,7 +21,7 @@ from afflux.app.git_server import GitServer
 from afflux.app.root_objects import Root, namespace, root_objects
 from afflux.app.source_repository import prepare_source
 from recording_proxy import RecordingProxy
-from waiting import eventually
+from waiting import eventually, let_pass
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -77,9 +77,8 @@ class Fleet:
         return {name: await asyncio.wait_for(process.wait(), 30) for name, process in self.processes.items()}
 
     async def run(self, *command: str, cwd: Path | None = None) -> str:
-        person = {
-            f"GIT_{role}_{what}": "t@example.com" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
-        }
+        roles = ("AUTHOR", "COMMITTER")
+        person = {f"GIT_{role}_{what}": "t@example.com" for role in roles for what in ("NAME", "EMAIL")}
         process = await asyncio.create_subprocess_exec(
             *command,
             cwd=cwd or self.work,
@@ -185,7 +184,7 @@ async def test_no_kill_ever_deletes_what_the_final_commit_contains(tmp_path: Pat
         for message, edit in edits():
             commit = await fleet.push(message, edit)
             for _ in range(2 if kills < 10 else 0):
-                await asyncio.sleep(moments.uniform(0, 1.5))
+                await asyncio.to_thread(let_pass, moments.uniform(0, 1.5))
                 await fleet.kill()
                 kills += 1
                 await fleet.start_cluster()
