@@ -31,7 +31,7 @@ KEPT = (
     "x-kubernetes-embedded-resource",
 )
 
-SCALARS = {
+SCALARS: dict[str, dict[str, Any]] = {
     "io.k8s.apimachinery.pkg.api.resource.Quantity": {"type": "string", "format": "quantity"},
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": {
         "type": "string",
