@@ -57,7 +57,7 @@ def parse_fields_v1(fields: dict[str, Json]) -> FieldSet:
     return _parse(orjson.dumps(fields))
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def fields_v1(members: FieldSet) -> dict[str, Json]:
     """Writes ``fieldsV1``. The answer is shared: it must not be changed."""
     root: dict[str, Json] = {}
@@ -233,7 +233,7 @@ def _by_element(items: Json, schema: Schema) -> dict[str, list[Json]]:
     return found
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def _parse(text: bytes) -> FieldSet:
     members: set[Path] = set()
     _gather(orjson.loads(text), (), members)
