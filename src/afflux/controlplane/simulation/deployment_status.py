@@ -83,7 +83,7 @@ def _progressing(rollout: Rollout, counters: dict[str, int], before: Manifest | 
     if deadline is None:
         return None
     if current is None:
-        return before and None
+        return None
     name, reason = current["metadata"]["name"], (before or {}).get("reason")
     settled = counters["replicas"] == counters["updatedReplicas"] and reason == "NewReplicaSetAvailable"
     if settled and name in str((before or {}).get("message")):

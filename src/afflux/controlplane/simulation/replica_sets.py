@@ -10,7 +10,6 @@ from afflux.controlplane.simulation.decisions import (
     Decision,
     Moment,
     Remove,
-    counter,
     is_going,
     nonzero,
     replicas_of,
@@ -26,9 +25,10 @@ def decide(replica_set: Manifest, pods: Sequence[Manifest], now: Moment) -> Deci
     """Create or delete Pods, hand down the simulation's annotations, count."""
     decision = Decision()
     active = [pod for pod in pods if is_active(pod)]
-    if not is_going(replica_set):
-        _scale(decision, replica_set, active)
-        _hand_down(decision, replica_set, active)
+    if is_going(replica_set):
+        return decision
+    _scale(decision, replica_set, active)
+    _hand_down(decision, replica_set, active)
     _count(decision, replica_set, pods, now)
     return decision
 
@@ -79,9 +79,6 @@ def _count(decision: Decision, replica_set: Manifest, pods: Sequence[Manifest], 
         "terminatingReplicas": sum(is_going(pod) for pod in pods),
         "observedGeneration": replica_set["metadata"].get("generation", 1),
     }
-    # A Deployment that has scaled the set down reads what is there now, not what was.
-    if is_going(replica_set) and counter(replica_set, "replicas") == len(active):
-        return
     decision.status(replica_set, status)
 
 
