@@ -1,0 +1,350 @@
+"""kustomization.yaml: its fields as types, read strictly, old spellings turned into new ones."""
+
+import re
+from typing import Final
+
+import msgspec
+
+from afflux.kustomize.documents import load_config
+from afflux.kustomize.errors import InvalidKustomization, MalformedDocument, Place
+from afflux.kustomize.transformer_config import FieldSpecEntry, without_nulls
+from afflux.lang.yaml import locate
+from afflux.objects.manifest import Json
+
+FILE_NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+KUSTOMIZATION_VERSION: Final = "kustomize.config.k8s.io/v1beta1"
+COMPONENT_VERSION: Final = "kustomize.config.k8s.io/v1alpha1"
+COMPONENT: Final = "Component"
+
+
+class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
+    """Fields are camelCase in the file; one that isn't known is an error."""
+
+
+class Selector(_Entry, frozen=True):
+    """Which resources a patch or a replacement is for: regular expressions and selectors."""
+
+    group: str = ""
+    version: str = ""
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+    annotation_selector: str = ""
+    label_selector: str = ""
+
+
+class PatchOptions(_Entry, frozen=True):
+    """What a patch may change beside fields."""
+
+    allow_name_change: bool = False
+    allow_kind_change: bool = False
+
+
+class Patch(_Entry, frozen=True):
+    """An entry of ``patches`` or ``patchesJson6902``."""
+
+    path: str = ""
+    patch: str = ""
+    target: Selector | None = None
+    options: PatchOptions | None = None
+
+
+class Image(_Entry, frozen=True):
+    """An entry of ``images``."""
+
+    name: str = ""
+    new_name: str = ""
+    tag_suffix: str = ""
+    new_tag: str = ""
+    digest: str = ""
+
+
+class Replica(_Entry, frozen=True):
+    """An entry of ``replicas``."""
+
+    name: str = ""
+    count: int = 0
+
+
+class Label(_Entry, frozen=True):
+    """An entry of ``labels``."""
+
+    pairs: dict[str, str] = {}
+    include_selectors: bool = False
+    include_templates: bool = False
+    fields: list[FieldSpecEntry] = []
+
+
+class GeneratorOptions(_Entry, frozen=True):
+    """``generatorOptions``, and a generator's own ``options``."""
+
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    disable_name_suffix_hash: bool = False
+    immutable: bool = False
+
+
+class Generator(_Entry, frozen=True):
+    """An entry of ``configMapGenerator`` or ``secretGenerator`` (``type`` is for secrets)."""
+
+    namespace: str = ""
+    name: str = ""
+    behavior: str = ""
+    literals: list[str] = []
+    files: list[str] = []
+    envs: list[str] = []
+    env: str = ""
+    type: str = ""
+    options: GeneratorOptions | None = None
+
+
+class FieldOptions(_Entry, frozen=True):
+    """How a replacement takes or puts a part of a value."""
+
+    delimiter: str = ""
+    index: int = 0
+    encoding: str = ""
+    create: bool = False
+
+
+class SourceSelector(_Entry, frozen=True):
+    """Where a replacement's value comes from."""
+
+    group: str = ""
+    version: str = ""
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+    field_path: str = ""
+    options: FieldOptions | None = None
+
+
+class TargetSelector(_Entry, frozen=True):
+    """Where a replacement's value goes."""
+
+    select: Selector | None = None
+    reject: list[Selector] = []
+    field_paths: list[str] = []
+    options: FieldOptions | None = None
+
+
+class Replacement(_Entry, frozen=True):
+    """An entry of ``replacements``; ``path`` names a file that holds one or several."""
+
+    source: SourceSelector | None = None
+    targets: list[TargetSelector] | None = None
+    source_value: str | None = None
+    path: str = ""
+
+
+class VarObject(_Entry, frozen=True):
+    """The object of a variable."""
+
+    api_version: str = ""
+    group: str = ""
+    version: str = ""
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+
+
+class FieldReference(_Entry, frozen=True):
+    """The field of a variable's object."""
+
+    field_path: str = ""
+
+
+class Var(_Entry, frozen=True):
+    """An entry of ``vars``."""
+
+    name: str = ""
+    objref: VarObject = VarObject()
+    fieldref: FieldReference = FieldReference()
+
+
+class LegacySortOptions(_Entry, frozen=True):
+    """The kinds that come first and last."""
+
+    order_first: list[str] = []
+    order_last: list[str] = []
+
+
+class SortOptions(_Entry, frozen=True):
+    """``sortOptions``."""
+
+    order: str = ""
+    legacy_sort_options: LegacySortOptions | None = None
+
+
+class ObjectMeta(_Entry, frozen=True):
+    """``metadata``: kept for the reader, without effect."""
+
+    name: str = ""
+    namespace: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class Kustomization(_Entry, frozen=True):
+    """A kustomization or component file. Where a default isn't Go's zero value, its comment says so."""
+
+    api_version: str = ""
+    kind: str = ""
+    metadata: ObjectMeta | None = None
+    openapi: dict[str, str] = {}
+    name_prefix: str = ""
+    name_suffix: str = ""
+    namespace: str = ""
+    common_labels: dict[str, str] = {}
+    labels: list[Label] = []
+    common_annotations: dict[str, str] = {}
+    patches_strategic_merge: list[str] = []
+    patches_json6902: list[Patch] = msgspec.field(default=[], name="patchesJson6902")
+    patches: list[Patch] = []
+    images: list[Image] = []
+    image_tags: list[Image] = []
+    replacements: list[Replacement] = []
+    replicas: list[Replica] = []
+    vars: list[Var] = []
+    sort_options: SortOptions | None = None
+    resources: list[str] = []
+    components: list[str] = []
+    crds: list[str] = []
+    bases: list[str] = []
+    config_map_generator: list[Generator] = []
+    secret_generator: list[Generator] = []
+    helm_globals: dict[str, Json] = {}
+    helm_charts: list[dict[str, Json]] = []
+    helm_chart_inflation_generator: list[dict[str, Json]] = []
+    generator_options: GeneratorOptions | None = None
+    configurations: list[str] = []
+    generators: list[str] = []
+    transformers: list[str] = []
+    validators: list[str] = []
+    build_metadata: list[str] = []
+
+    @property
+    def is_component(self) -> bool:
+        """Whether the file says ``kind: Component``."""
+        return self.kind == COMPONENT
+
+    @property
+    def all_resources(self) -> list[str]:
+        """``resources``, then what the old ``bases`` named."""
+        return [*self.resources, *self.bases]
+
+    @property
+    def all_images(self) -> list[Image]:
+        """``images``, then those of the old ``imageTags``."""
+        return [*self.images, *self.image_tags]
+
+
+_FIX: Final = "Run 'kustomize edit fix' to update your Kustomization automatically."
+OLD_SPELLINGS: Final = (
+    ("bases", "resources", _FIX),
+    ("commonLabels", "labels", _FIX),
+    ("imageTags", "images", _FIX),
+    ("patchesJson6902", "patches", _FIX),
+    ("patchesStrategicMerge", "patches", _FIX),
+    ("vars", "replacements", f"[EXPERIMENTAL] {_FIX}"),
+)
+"""Fields that kustomize warns about, and what to use instead."""
+
+_UNKNOWN: Final = re.compile(r"Object contains unknown field `([^`]*)`")
+_EXPECTED: Final = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
+_AT: Final = re.compile(r" - at `\$\.?([^`]*)`$")
+_GO_TYPES: Final = {"str": "string", "int": "number", "float": "number", "bool": "bool", "array": "array"}
+
+
+def parse_kustomization(text: str, source: str) -> tuple[Kustomization, list[str]]:
+    """A kustomization and the warnings that kustomize prints about old spellings.
+
+    Raises ``MalformedDocument`` and ``InvalidKustomization`` with the line and the entry.
+    """
+    try:
+        raw = load_config(text, source)
+    except MalformedDocument as error:
+        raise InvalidKustomization(f"invalid Kustomization: {error.message} in {source}", error.place) from None
+    if raw is not None and not isinstance(raw, dict):
+        raise _invalid(source, f"json: cannot unmarshal {_go_name(raw)} into Go value of type types.Kustomization", 1)
+    fields = without_nulls(raw or {})
+    kustomization = _converted(fields, text, source)
+    if not any(value not in ("", False) for key, value in fields.items() if key not in ("apiVersion", "kind")):
+        raise InvalidKustomization(f"kustomization.yaml is empty: {source}", Place(kustomization=source))
+    _enforce(kustomization, source)
+    warnings = [
+        f"# Warning: '{old}' is deprecated. Please use '{new}' instead. {advice}"
+        for old, new, advice in OLD_SPELLINGS
+        if old in fields
+    ]
+    return kustomization, warnings
+
+
+def _converted(fields: dict[str, Json], text: str, source: str) -> Kustomization:
+    try:
+        return msgspec.convert(fields, Kustomization)
+    except msgspec.ValidationError as error:
+        try:
+            return msgspec.convert(recased(fields, Kustomization), Kustomization)
+        except msgspec.ValidationError:
+            raise _explained(error, text, source) from None
+
+
+def recased(value: Json, struct: type[msgspec.Struct]) -> Json:
+    """The fields with their names' case mended: Go's decoder doesn't look at it (at the top level, as here)."""
+    if not isinstance(value, dict):
+        return value
+    names = {name.lower(): name for name in struct.__struct_encode_fields__}
+    return {names.get(key.lower(), key): item for key, item in value.items()}
+
+
+def go_problem(error: msgspec.ValidationError) -> tuple[str, str]:
+    """A validation error in the words of Go's JSON decoder, and the path of the field it is about."""
+    message = str(error)
+    at = _AT.search(message)
+    path = at.group(1) if at else ""
+    unknown = _UNKNOWN.search(message)
+    if unknown:
+        name = unknown.group(1)
+        return f'json: unknown field "{name}"', f"{path}.{name}" if path else name
+    expected = _EXPECTED.search(message)
+    if expected:
+        wanted, got = expected.group(1).split(" ")[0], expected.group(2)
+        return (
+            f"json: cannot unmarshal {_GO_TYPES.get(got, got) if got != 'str' else 'string'} into Go struct field"
+            f" Kustomization.{path} of type {'string' if wanted == 'str' else wanted}",
+            path,
+        )
+    return f"json: {message}", path
+
+
+def _explained(error: msgspec.ValidationError, text: str, source: str) -> InvalidKustomization:
+    problem, path = go_problem(error)
+    steps = [int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", path)]
+    return _invalid(source, problem, locate(text, 0, steps) or 0, path)
+
+
+def _invalid(source: str, problem: str, line: int, path: str = "") -> InvalidKustomization:
+    where = f" ({source}:{line}{', ' + path if path else ''})" if line else f" ({source})"
+    place = Place(kustomization=source, entry=path, file=source, line=line, field=path)
+    return InvalidKustomization(f"invalid Kustomization: {problem}{where}", place)
+
+
+def _go_name(value: Json) -> str:
+    return "array" if isinstance(value, list) else "string" if isinstance(value, str) else "number"
+
+
+def _enforce(kustomization: Kustomization, source: str) -> None:
+    problems = []
+    kind = kustomization.kind or "Kustomization"
+    if kind not in ("Kustomization", COMPONENT):
+        problems.append(f"kind should be Kustomization or {COMPONENT}")
+    required = COMPONENT_VERSION if kind == COMPONENT else KUSTOMIZATION_VERSION
+    if kustomization.api_version not in ("", required):
+        problems.append(f"apiVersion for {kind} should be {required}")
+    if problems:
+        directory = source.rpartition("/")[0] or "/"
+        listed = "\n".join(problems)
+        raise InvalidKustomization(
+            f"Failed to read kustomization file under {directory}:\n{listed}", Place(kustomization=source)
+        )
