@@ -121,7 +121,7 @@ async def test_earlier_stages_are_named_in_a_failure(kube_client: KubeClient) ->
     assert str(failed.value).endswith(f"\nNamespace/{name} created")
 
 
-async def test_what_is_created_is_announced_before_it_exists(kube_client: KubeClient, namespace: str) -> None:
+async def test_what_is_written_is_announced_before(kube_client: KubeClient, namespace: str) -> None:
     announced: list[list[ObjectRef]] = []
 
     async def announce(created: Inventory) -> None:

@@ -29,7 +29,7 @@ _TAKEOVER_ATTEMPTS = 3
 _MOST_ERRORS = 10
 
 Announce = Callable[[Inventory], Awaitable[None]]
-"""Told which objects are about to be created, before any of them is; when it returns, they are on record."""
+"""Told which objects of a stage are about to be written, before any of them is; when it returns, they are on record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +108,9 @@ class Applier:
 
     async def _apply_stage(self, members: Sequence[Desired], announce: Announce) -> ChangeSet:
         plans = await self._plan_all(members)
-        created = [plan for plan in plans if plan.action is Action.CREATED]
-        if created:
-            await announce(Inventory.of((plan.ref, plan.target.gvk.version) for plan in created))
+        written = [plan for plan in plans if plan.action in (Action.CREATED, Action.CONFIGURED)]
+        if written:
+            await announce(Inventory.of((plan.ref, plan.target.gvk.version) for plan in written))
         done = ChangeSet()
         for plan in plans:
             try:

@@ -15,7 +15,7 @@ from afflux.apply.inventory import Inventory
 from afflux.apply.prune import prune
 from afflux.controllers.kustomization_own_components import OwnComponents, screened
 from afflux.controllers.kustomization_rendering import Renderer, owner_of
-from afflux.controllers.kustomization_source import Offer
+from afflux.controllers.kustomization_source import Offer, same_revision
 from afflux.kube.client import KubeClient
 from afflux.lang.duration import format_duration
 from afflux.objects.manifest import Manifest
@@ -71,7 +71,7 @@ class Attempt:
         return rendered
 
     async def apply(self, rendered: Rendered) -> ChangeSet:
-        """Everything rendered, in stages; the inventory grows before anything is created."""
+        """Everything rendered, in stages; the inventory grows before anything is written."""
         desired = [Desired(one.manifest, one.from_where) for one in rendered.manifests]
         async with self.run.step("looking for Flux's own components", fails_as=BUILD_FAILED):
             desired = screened(self.own_components, desired, frozenset({self.run.key, self.offer.source}))
@@ -97,8 +97,8 @@ class Attempt:
             self._tell_pruned(deleted)
         self._note(applied)
 
-    async def _widen(self, created: Inventory) -> None:
-        await self._record(self.recorded.union(created))
+    async def _widen(self, written: Inventory) -> None:
+        await self._record(self.recorded.union(written))
 
     async def _record(self, inventory: Inventory) -> None:
         """Writes an inventory that holds more than before, now."""
@@ -115,9 +115,14 @@ class Attempt:
         self.run.log.info("server-side apply completed", output=changes.output(), revision=self.offer.revision)
         if lines := changes.changed_lines():
             self.run.event("info", PROGRESSING, lines)
+        if same_revision(self.offer.revision, str(status_of(self.run).get("lastAppliedRevision") or "")):
+            self._tell_drift(changes)
+
+    def _tell_drift(self, changes: ChangeSet) -> None:
+        """Which fields somebody else had changed; never their values."""
         for change in changes:
-            if change.changed and change.drift and change.drift != ("",):
-                self.run.log.debug("drift corrected", object=change.ref.subject, fields=list(change.drift))
+            if change.changed and change.drift:
+                self.run.log.info("drift corrected", object=change.ref.subject, fields=list(change.drift))
 
     def _tell_pruned(self, deleted: ChangeSet) -> None:
         lines = "\n".join(str(change) for change in deleted)

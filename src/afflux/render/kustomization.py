@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from afflux.kustomize import BuildOptions, build
+from afflux.kustomize import BuildOptions, Reorder, build
 from afflux.kustomize.errors import KustomizeError
 from afflux.kustomize.filesystem import DiskFileSystem, FileSystem, OverlayFileSystem
 from afflux.kustomize.resource import Origin, Resource
@@ -19,6 +19,9 @@ from afflux.render.overlay import Overlay, overlay
 from afflux.render.spec import RenderSpec
 from afflux.render.substitution import opted_out, substituted, variables_of
 from afflux.render.unknown import KindSchemas, complaints_about
+
+_OPTIONS = BuildOptions(root_only=False, reorder=Reorder.NONE)
+"""Flux's: files may come from anywhere below the artifact's root, which is the file system's; nothing is sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ def _built(
 def _resources(filesystem: FileSystem, over: Overlay, path: str) -> Iterator[Resource]:
     files = OverlayFileSystem(filesystem, {over.file: over.content})
     try:
-        yield from build(files, path, BuildOptions())
+        yield from build(files, path, _OPTIONS)
     except KustomizeError as error:
         raise RenderFailed(_build_failure(error, over)) from error
 
