@@ -225,3 +225,9 @@ async def bare_world(tmp_path: Path, lines: list[dict[str, Json]]) -> AsyncItera
     with start_cluster(tmp_path) as process:
         async with connected(process, lines) as world:
             yield world
+
+
+@pytest.fixture
+def world_of(lines: list[dict[str, Json]]) -> Callable[[KubeClient, str], World]:
+    """What a test sees of a server that it starts itself."""
+    return lambda kube, namespace: World(kube, namespace, lines=lines)
