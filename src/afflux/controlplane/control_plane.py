@@ -29,6 +29,7 @@ from afflux.controlplane.namespaces import NamespaceController
 from afflux.controlplane.openapi import OpenApi
 from afflux.controlplane.persistence import SqliteJournal, StateError, locked
 from afflux.controlplane.server import BODY_BYTES, ApiHandler, Committed
+from afflux.controlplane.simulation import Simulation
 from afflux.controlplane.store import Store
 from afflux.controlplane.verbs.dispatch import Dispatcher
 from afflux.controlplane.verbs.logs import PodLogs
@@ -155,6 +156,9 @@ class ControlPlane:
         root_ca = authority.ca_pem.decode()
         self._run(NamespaceController(store, access, registry, root_ca=root_ca).run())
         self._run(GarbageCollector(store, access, registry).run())
+        if self._settings.simulation_delay is not None:
+            simulation = Simulation(lambda manager: LocalAccess(writer, manager), self._settings.simulation_delay)
+            self._run(simulation.run())
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
         self._tasks.append(asyncio.create_task(work))

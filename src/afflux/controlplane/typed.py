@@ -142,7 +142,7 @@ def _left_out(field: FieldType, value: Json) -> bool:
         return False
     if field.container:
         return field.name not in _KEPT_EMPTY
-    return field.code in ("i", "l", "b") and field.name not in _KEPT_ZERO
+    return field.code in ("s", "i", "l", "b") and field.name not in _KEPT_ZERO
 
 
 _KEPT_EMPTY: Final = frozenset({"containers", "rules", "versions", "endpoints", "ports", "limits", "verbs"})
@@ -151,6 +151,7 @@ _KEPT_ZERO: Final = frozenset(
     | {"currentHealthy", "desiredHealthy", "expectedPods", "currentReplicas", "desiredReplicas", "restartCount"}
     | {"currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady", "ready"}
     | {"storage", "served", "name", "weight", "status"}
+    | {"reportingComponent", "reportingInstance", "serviceName"}
 )
 """Fields that Go prints even when they are empty, zero or false."""
 
