@@ -14,6 +14,7 @@ from afflux.controlplane.served_kind import ServedKind
 from afflux.controlplane.structural.defaulting import default_resource
 from afflux.controlplane.structural.nodes import SchemaNode, read_schema
 from afflux.controlplane.structural.pruning import prune_resource
+from afflux.controlplane.structural.rules import check_rules
 from afflux.controlplane.structural.uniqueness import check_lists
 from afflux.controlplane.structural.values import check
 from afflux.objects.manifest import Manifest
@@ -63,7 +64,7 @@ def validate(
         return errors
     if any(error.reason in _BLOCKING for error in errors):
         return [*errors, _UNCHECKED]
-    return errors
+    return errors + list(check_rules(schema, new, old, "", [] if warnings is None else warnings))
 
 
 def _type_errors(kind: ServedKind, new: Manifest) -> list[FieldError]:

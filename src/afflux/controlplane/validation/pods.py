@@ -1,5 +1,7 @@
 """Pods and Pod templates."""
 
+from collections.abc import Iterable
+
 from afflux.controlplane.field_errors import duplicate, forbidden, invalid_value, not_found, not_supported, required
 from afflux.controlplane.validation.checks import (
     Errors,
@@ -56,16 +58,16 @@ def _frozen(spec: Node) -> Node:
     return kept
 
 
-def validate_template(template: Node, path: str) -> Errors:
-    """A workload's Pod template."""
-    yield from pod_spec(node(template.get("spec")), f"{path}.spec")
+def validate_template(template: Node, path: str, claims: Iterable[Json] = ()) -> Errors:
+    """A workload's Pod template; containers may also mount the ``claims`` that the workload brings along."""
+    yield from pod_spec(node(template.get("spec")), f"{path}.spec", claims)
 
 
-def pod_spec(spec: Node, path: str) -> Errors:
+def pod_spec(spec: Node, path: str, claims: Iterable[Json] = ()) -> Errors:
     """Volumes, containers, policies: in the server's order."""
     volumes = nodes(spec.get("volumes"))
     yield from _volumes(volumes, f"{path}.volumes")
-    names = {volume.get("name") for volume in volumes}
+    names = {*claims, *(volume.get("name") for volume in volumes)}
     if not spec.get("containers"):
         yield required(f"{path}.containers")
     seen: set[Json] = set()

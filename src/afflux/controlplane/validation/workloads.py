@@ -9,6 +9,7 @@ from afflux.controlplane.validation.checks import (
     Node,
     counts,
     node,
+    nodes,
     one_of,
     readable_selector,
     unchanged,
@@ -39,7 +40,8 @@ def _selector_and_template(spec: Node, kind: str) -> Errors:
         elif not readable.matches(labels):
             text = "`selector` does not match template `labels`"
             yield invalid_value("spec.template.metadata.labels", labels, text)
-    yield from validate_template(template, "spec.template")
+    claims = [node(claim.get("metadata")).get("name") for claim in nodes(spec.get("volumeClaimTemplates"))]
+    yield from validate_template(template, "spec.template", claims)
     yield from only_always(node(template.get("spec")), "spec.template.spec")
 
 

@@ -1,0 +1,86 @@
+"""CEL rules of a schema (``x-kubernetes-validations``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+from afflux.controlplane.errors import FieldError
+from afflux.controlplane.structural.nodes import SchemaNode, ValidationRule, correlate
+from afflux.lang.cel import CelError, Program, compile_expression
+from afflux.objects.manifest import Json
+
+_SPEAKS_OF_OLD = re.compile(r"\boldSelf\b")
+_VARIABLES = ("self", "oldSelf")
+_WORDS = {
+    "FieldValueForbidden": "Forbidden: ",
+    "FieldValueRequired": "Required value: ",
+    "FieldValueDuplicate": "Duplicate value: ",
+}
+_MISSING = ("no such key", "no such field")
+
+
+def check_rules(node: SchemaNode, new: Json, old: Json, path: str, warnings: list[str]) -> Iterator[FieldError]:
+    """One error for each rule that doesn't hold; ``old`` is the value's former self or None.
+
+    Parts that did not change are not looked at; a rule about ``oldSelf`` needs a former self. What can't be compiled or
+    evaluated by our evaluator is said in ``warnings``.
+    """
+    if not node.has_rules or new is None or (old is not None and new == old):
+        return
+    for rule in node.rules:
+        yield from _one(rule, new, old, path, warnings)
+    if isinstance(new, dict):
+        before = old if isinstance(old, dict) else {}
+        for name, part in new.items():
+            child = node.child(name)
+            if child is not None:
+                yield from check_rules(child, part, before.get(name), f"{path}.{name}" if path else name, warnings)
+    elif isinstance(new, list) and node.items is not None:
+        for index, (item, former) in enumerate(zip(new, correlate(node, new, old), strict=True)):
+            yield from check_rules(node.items, item, former, f"{path}[{index}]", warnings)
+
+
+def _one(rule: ValidationRule, new: Json, old: Json, path: str, warnings: list[str]) -> Iterator[FieldError]:
+    transition = bool(_SPEAKS_OF_OLD.search(rule.rule))
+    if transition and old is None and not rule.optional_old_self:
+        return
+    where = path or "<root>"
+    if transition and rule.optional_old_self:
+        warnings.append(f"{where}: validation rule not evaluated: optionalOldSelf is not supported: {rule.rule}")
+        return
+    bindings = {"self": new, "oldSelf": old} if transition else {"self": new}
+    try:
+        holds = _program(rule.rule, transition).evaluate(bindings)
+    except CelError as error:
+        if any(words in str(error) for words in _MISSING):
+            # The rule itself went wrong on this object: a real server refuses it, too.
+            yield _error(rule, f"{error} evaluating rule: {rule.message or rule.rule}", path)
+        else:
+            warnings.append(f"{where}: validation rule not evaluated: {rule.rule}: {error}")
+        return
+    if holds is not True:
+        yield _error(rule, _message(rule, bindings), path)
+
+
+def _message(rule: ValidationRule, bindings: Mapping[str, Json]) -> str:
+    if rule.message_expression:
+        try:
+            text = _program(rule.message_expression, "oldSelf" in bindings).evaluate(bindings)
+        except CelError:
+            # As in a real server: the fixed message stands in for one that can't be made.
+            text = None
+        if isinstance(text, str) and text.strip():
+            return text.strip()
+    return rule.message or f"failed rule: {rule.rule}"
+
+
+def _error(rule: ValidationRule, message: str, path: str) -> FieldError:
+    field = f"{path}{rule.field_path}" if path else rule.field_path.removeprefix(".")
+    return FieldError(rule.reason, f"{_WORDS.get(rule.reason, 'Invalid value: ')}{message}", field or "<nil>")
+
+
+@lru_cache(maxsize=2048)
+def _program(text: str, transition: bool) -> Program:
+    return compile_expression(text, _VARIABLES if transition else _VARIABLES[:1])
