@@ -101,6 +101,17 @@ def test_superseded_artifacts_go_by_age_and_by_number(store: ArtifactStore) -> N
     assert sorted(os.listdir(store.path_of(artifacts[0]).parent)) == ["0.tar.gz", "0.tar.gz.lock"]
 
 
+def test_what_a_killed_process_was_writing_goes_and_counts_for_nothing(store: ArtifactStore) -> None:
+    artifact = published(store)
+    partial = store.path_of(artifact).with_name(".partial-x")
+    partial.write_bytes(b"half")
+    assert store.collect_garbage(KEY, artifact) == 0
+    assert partial.exists()
+    os.utime(partial, (1, 1))
+    assert store.collect_garbage(KEY, artifact) == 0
+    assert not partial.exists()
+
+
 def test_removing_takes_everything_of_an_object(store: ArtifactStore) -> None:
     artifact = published(store)
     store.remove(KEY)
@@ -124,6 +135,15 @@ async def test_an_artifact_is_unpacked_once(store: ArtifactStore, tmp_path: Path
     assert {path.name: path.read_text() for path in first.iterdir()} == {"a.yaml": "1", "b.yaml": "2"}
     store.remove(KEY)
     assert await unpacked.directory(artifact) == first
+
+
+async def test_an_artifact_from_before_a_restart_is_found_without_its_address(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    artifact = published(ArtifactStore(store.root, "127.0.0.1:1"), a="1")
+    async with HttpSession() as http:
+        directory = await UnpackedArtifacts(tmp_path / "unpacked", store, http).directory(artifact)
+    assert (directory / "a.yaml").read_text() == "1"
 
 
 async def test_what_a_killed_process_left_is_not_used(store: ArtifactStore, tmp_path: Path) -> None:

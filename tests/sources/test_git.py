@@ -1,5 +1,7 @@
 """A Git repository as a source, against the real git behind a real server."""
 
+import asyncio
+import os
 import random
 import ssl
 from collections.abc import AsyncIterator
@@ -213,6 +215,45 @@ async def served_once(upstream: Upstream) -> AsyncIterator[ServedRepository]:
     upstream.commit({"a.yaml": "1\n"})
     async with serve(upstream) as served:
         yield served
+
+
+async def test_fetches_at_the_same_time_are_one(
+    served_once: ServedRepository, mirrors: Mirrors, http: HttpSession
+) -> None:
+    fetchers = [GitFetcher(parse_remote(served_once.url), MAIN, http, mirrors) for _ in range(5)]
+    found = await asyncio.gather(*(fetched_files(fetcher) for fetcher in fetchers))
+    assert all(files == {"a.yaml": "1\n"} for _, files in found)
+    # Five polls of two requests each, and one fetch of three.
+    assert len(served_once.requests) == 5 * 2 + 3
+
+
+async def test_a_mirror_of_many_small_packs_is_packed_anew(
+    served_once: ServedRepository, mirrors: Mirrors, http: HttpSession
+) -> None:
+    remote = parse_remote(served_once.url)
+    fetcher = GitFetcher(remote, MAIN, http, mirrors)
+    packs = mirrors.snapshots(remote).path / "objects" / "pack"
+    most = 0
+    for number in range(45):
+        served_once.upstream.commit({"a.yaml": f"{number}\n"})
+        assert (await fetched_files(fetcher))[1] == {"a.yaml": f"{number}\n"}
+        most = max(most, len(list(packs.glob("*.pack"))))
+    assert most <= 41
+    assert len(list(packs.glob("*.pack"))) < 10
+
+
+async def test_mirrors_that_nobody_uses_are_removed(
+    served_once: ServedRepository, mirrors: Mirrors, http: HttpSession, tmp_path: Path
+) -> None:
+    remote = parse_remote(served_once.url)
+    await fetched_files(GitFetcher(remote, MAIN, http, mirrors))
+    old, new = tmp_path / "mirrors" / "old.git", tmp_path / "mirrors" / "new.git"
+    old.mkdir()
+    new.mkdir()
+    os.utime(old, (1, 1))
+    again = Mirrors(tmp_path / "mirrors")
+    again.snapshots(remote)
+    assert (old.exists(), new.exists(), again.snapshots(remote).path.exists()) == (False, True, True)
 
 
 @pytest.mark.parametrize("damage", ["HEAD", "objects", "lock"])

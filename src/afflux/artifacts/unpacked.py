@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from afflux.api.meta import Artifact
-from afflux.artifacts.download import download
-from afflux.artifacts.errors import ArtifactMissing
+from afflux.artifacts.download import Retry, download
+from afflux.artifacts.errors import ArtifactMissing, ArtifactTorn
 from afflux.artifacts.store import ArtifactStore
 from afflux.artifacts.unpack import unpack
 from afflux.net.http import HttpSession
 
 _RECHECK_SECONDS = 30.0
+_RETRY = Retry(attempts=3, first=0.2, longest=1.0)
+"""Short: whoever asks holds a worker, and asks again by itself."""
 _IN_USE_SECONDS = 900.0
 """A directory that was asked for within this time may still be read, and is never removed."""
 
@@ -33,7 +35,7 @@ class _Directory:
 class UnpackedArtifacts:
     """A cache of directories below ``root``, which belongs to this process alone and is emptied when it starts.
 
-    ``store`` is read by digest, without HTTP; other artifacts are downloaded where there is an HTTP session. Beyond
+    ``store`` is read by digest, without HTTP; what it lacks is downloaded where there is an HTTP session. Beyond
     ``limit`` directories, those that nobody has asked for lately go, the longest unused first.
     """
 
@@ -72,11 +74,13 @@ class UnpackedArtifacts:
         return _Directory(path, fingerprint, now, now)
 
     async def _open(self, artifact: Artifact) -> BinaryIO:
-        if self._store.owns(artifact):
+        """The archive: ours by its digest, even if its URL is from before a restart; else the other store's."""
+        try:
             return await asyncio.to_thread(self._store.open_verified, artifact)
-        if self._http is None:
-            raise ArtifactMissing(f"artifact {artifact.path} is on another server, and there is no HTTP session")
-        return await download(artifact, self._http)
+        except (ArtifactMissing, ArtifactTorn):
+            if self._http is None or self._store.owns(artifact):
+                raise
+        return await download(artifact, self._http, _RETRY)
 
     def _unpack(self, archive: BinaryIO, digest: str) -> tuple[Path, str]:
         """Unpacks beside the final place and renames: what is there is whole, whenever the process ends."""

@@ -30,6 +30,8 @@ from afflux.runtime.reconciler import Run
 from afflux.sources.fetcher import Fetched, Fetcher, Revision
 from afflux.sources.ignore import TooManyPatterns, ignore_rules
 
+_IGNORE_ERROR = "SourceIgnoreError"
+
 ABNORMAL = (STORAGE_OPERATION_FAILED, FETCH_FAILED, ARTIFACT_OUTDATED)
 """What is wrong with a source while it is there, in the order in which Ready takes its message from it."""
 
@@ -144,7 +146,7 @@ class SourceRoad:
             run.fact(STORAGE_OPERATION_FAILED, "True", ARCHIVE_OPERATION_FAILED, message)
             raise NotReady(ARCHIVE_OPERATION_FAILED, message) from error
         except TooManyPatterns as error:
-            raise NotReady("SourceIgnoreError", str(error)) from error
+            raise NotReady(_IGNORE_ERROR, str(error)) from error
         run.clear(STORAGE_OPERATION_FAILED)
         return artifact
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import ssl
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeAlias
 
 
@@ -33,6 +34,17 @@ class BearerToken:
 
 
 Credentials: TypeAlias = BasicAuth | BearerToken
+
+
+def _system_bundles() -> tuple[str | None, ...]:
+    """Where systems keep their authorities in one file."""
+    return (
+        ssl.get_default_verify_paths().cafile,
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/ca-bundle.pem",
+        "/etc/ssl/cert.pem",
+    )
 
 
 class InvalidTrust(ValueError):
@@ -66,5 +78,5 @@ class Trust:
 
     def bundle(self) -> bytes:
         """The system's authorities and these, as one PEM file for tools that know a single bundle."""
-        system = ssl.create_default_context().get_ca_certs(binary_form=True)
-        return b"".join(ssl.DER_cert_to_PEM_cert(der).encode() for der in system) + self.pem
+        system = next((Path(place) for place in _system_bundles() if place and Path(place).is_file()), None)
+        return (system.read_bytes() + b"\n" if system else b"") + self.pem

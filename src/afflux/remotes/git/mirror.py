@@ -7,7 +7,9 @@ side: one of snapshots (depth 1), and one with history for pinned commits, whose
 
 import asyncio
 import hashlib
+import os
 import shutil
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ from afflux.remotes.git.tree import commit_of, has_commit
 
 _REFERENCES = "refs/afflux"
 _MAX_PACKS = 40
+_UNUSED_SECONDS = 7 * 86400.0
 _MAINTENANCE_SECONDS = 300.0
 
 
@@ -99,6 +102,7 @@ class Mirror:
         if fetched.code != 0:
             raise failure_of(fetched, url, self._size_limit)
         commits = {name: commit_of(self.path, local) for name, local in plain.items()}
+        os.utime(self.path)  # in use: see Mirrors
         await self._maintain()
         return commits
 
@@ -163,8 +167,17 @@ class Mirrors:
 
     def _mirror(self, name: str, depth: int | None) -> Mirror:
         if name not in self._open:
+            self._remove_unused()
             self._open[name] = Mirror(self._root / name, depth, self._size_limit)
         return self._open[name]
+
+    def _remove_unused(self) -> None:
+        """Removes what nobody has fetched into for a week, and nobody has asked for since this process began."""
+        if not self._root.is_dir():
+            return
+        for path in self._root.iterdir():
+            if path.name not in self._open and time.time() - path.stat().st_mtime > _UNUSED_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _local_name(name: str) -> str:
