@@ -8,6 +8,7 @@ status, the service account's volume) belongs to ``admission``; custom resources
 from afflux.controlplane.defaults import configuration, network, pod, workloads
 from afflux.controlplane.defaults.rules import Fields, Rule
 from afflux.controlplane.served_kind import ServedKind
+from afflux.manifests.quantity import canonical_quantities
 from afflux.objects.manifest import Manifest
 
 _ADMISSION = "admissionregistration.k8s.io"
@@ -49,8 +50,13 @@ RULES: dict[tuple[str, str], Rule] = {
 
 
 def apply_defaults(kind: ServedKind, manifest: Manifest) -> Manifest:
-    """The object with the defaults of its kind; the input is left alone, and returned as it is if it lacks none."""
+    """The object with the defaults of its kind, and quantities in canonical form.
+
+    The input is left alone, and returned as it is if it lacks nothing.
+    """
     gvk = kind.gvk
+    if kind.schema is not None:
+        manifest = canonical_quantities(manifest, kind.schema)
     if gvk.kind == "HorizontalPodAutoscaler" and gvk.version == "v1":
         return configuration.HORIZONTAL_POD_AUTOSCALER_V1(manifest)
     rule = RULES.get((gvk.group, gvk.kind))
