@@ -76,6 +76,15 @@ def test_a_controllers_file_gets_its_own_lines_only(tmp_path: Path) -> None:
     assert len(both.read_bytes().splitlines()) == 3
 
 
+def test_a_sink_can_be_quieter_than_the_others() -> None:
+    loud: list[bytes] = []
+    quiet: list[bytes] = []
+    configure("info", (Sink(loud.append), Sink(quiet.append, level="error")))
+    process_logger("x").info("one")
+    process_logger("x").error("two")
+    assert (len(loud), [orjson.loads(line)["msg"] for line in quiet]) == (2, ["two"])
+
+
 def test_a_full_disk_stops_nothing() -> None:
     def full(_: bytes) -> None:
         raise OSError(28, "No space left on device")

@@ -20,8 +20,9 @@ from afflux.objects.manifest import Json
 from afflux.runtime.log_file import LogFile
 
 Encoding: TypeAlias = Literal["json", "console"]
+Level: TypeAlias = Literal["trace", "debug", "info", "error"]
 
-LEVELS = {"trace": 5, "debug": 10, "info": 20, "error": 40}
+LEVELS: Mapping[str, int] = {"trace": 5, "debug": 10, "info": 20, "error": 40}
 _FROM = "_controller"
 _COLOURS = {"error": "\033[31m", "info": "\033[36m", "debug": "\033[2m"}
 _OBJECT_FIELDS = frozenset(("controller", "controllerGroup", "controllerKind", "name", "namespace", "reconcileID"))
@@ -39,10 +40,12 @@ class Sink:
     encoding: Encoding = "json"
     controller: str | None = None
     colour: bool = False
+    level: Level = "trace"
+    """Lines below this level aren't for this sink, whatever ``configure`` lets through."""
 
     def accept(self, line: Mapping[str, Json], controller: str | None) -> None:
         """Write a line, if it is for this sink."""
-        if self.controller is not None and self.controller != controller:
+        if self.controller not in (None, controller) or LEVELS[line["level"]] < LEVELS[self.level]:
             return
         encoded = json_line(line) if self.encoding == "json" else console_line(line, colour=self.colour)
         try:
@@ -51,10 +54,10 @@ class Sink:
             pass
 
 
-def stderr_sink(encoding: Encoding = "json", controller: str | None = None) -> Sink:
+def stderr_sink(encoding: Encoding = "json", controller: str | None = None, level: Level = "trace") -> Sink:
     """Standard error; in colour where it is a terminal and people read it."""
     colour = encoding == "console" and sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    return Sink(_write_stderr, encoding, controller, colour)
+    return Sink(_write_stderr, encoding, controller, colour, level)
 
 
 def file_sink(path: Path, controller: str | None = None, encoding: Encoding = "json") -> Sink:
