@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import msgspec
+import orjson
+import structlog
 
 from afflux.api.crds import crd
 from afflux.api.kinds import GIT_REPOSITORY, KINDS, KUSTOMIZATION
@@ -34,11 +36,13 @@ from afflux.objects.identity import GroupVersionKind
 from afflux.objects.manifest import Json, Manifest
 from afflux.runtime.conditions import condition_of
 from afflux.runtime.controller import Controller
+from afflux.runtime.logging import Sink, configure
 from afflux.runtime.manager import Manager
 from afflux.runtime.triggers import Triggers
 from waiting import eventually
 
 CONFIG_MAP = GroupVersionKind("", "v1", "ConfigMap")
+EVENT = GroupVersionKind("", "v1", "Event")
 DEPLOYMENT = GroupVersionKind("apps", "v1", "Deployment")
 
 
@@ -50,6 +54,7 @@ class Fleet:
     store: ArtifactStore
     namespace: str
     triggers: Triggers
+    lines: list[dict[str, Json]] = field(default_factory=list)
     _commits: int = field(default=0, init=False)
 
     async def commit(self, files: Mapping[str, str]) -> str:
@@ -131,6 +136,11 @@ class Fleet:
 
         return await eventually(probe)
 
+    def said(self, name: str, text: str) -> list[dict[str, Json]]:
+        """The log lines about a Kustomization whose message begins so."""
+        mine = [line for line in self.lines if line.get("name") == name and line.get("namespace") == self.namespace]
+        return [line for line in mine if str(line["msg"]).startswith(text)]
+
     async def find(self, gvk: GroupVersionKind, name: str) -> Manifest | None:
         """An object in the fleet's namespace, or None."""
         try:
@@ -152,16 +162,18 @@ async def fleet(client: KubeClient, namespace: str, directory: Path, **options: 
     reconciler = KustomizationReconciler(client, renderer, tracker, triggers, settings)
     controller = Controller(KUSTOMIZATION, reconciler, RULES, client=client, dependencies=DEPENDENCIES, indexes=INDEXES)
     manager = Manager(controllers=[controller], triggers=triggers)
+    one = Fleet(client, store, namespace, triggers)
+    configure("info", (Sink(lambda line: one.lines.append(orjson.loads(line))),))
     running = asyncio.create_task(manager.run())
     try:
         await manager.until_ready()
-        one = Fleet(client, store, namespace, triggers)
         await one.create_source()
         yield one
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await tracker.close()
+        structlog.reset_defaults()
 
 
 async def _install(client: KubeClient, namespace: str) -> None:
