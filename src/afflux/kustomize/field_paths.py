@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from afflux.kustomize.errors import InvalidKustomization, TransformationFailed
 from afflux.kustomize.field_specs import split_path
+from afflux.kustomize.node_kinds import wrong_kind
 from afflux.kustomize.scalars import EMPTY_NULL, Quoted, is_null, text_of, untagged
-from afflux.kustomize.strategic_merge import wrong_kind
 from afflux.lang.regexp import InvalidPattern, Pattern, compile_pattern
 from afflux.objects.manifest import Json
 

@@ -7,7 +7,8 @@ import msgspec
 
 from afflux.kustomize.documents import load_config
 from afflux.kustomize.errors import InvalidKustomization, MalformedDocument, Place
-from afflux.kustomize.transformer_config import FieldSpecEntry, without_nulls
+from afflux.kustomize.structs import go_problem, recased, without_nulls
+from afflux.kustomize.transformer_config import FieldSpecEntry
 from afflux.lang.yaml import locate
 from afflux.objects.manifest import Json
 
@@ -250,11 +251,6 @@ OLD_SPELLINGS: Final = (
 )
 """Fields that kustomize warns about, and what to use instead."""
 
-_UNKNOWN: Final = re.compile(r"Object contains unknown field `([^`]*)`")
-_EXPECTED: Final = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
-_AT: Final = re.compile(r" - at `\$\.?([^`]*)`$")
-_GO_TYPES: Final = {"str": "string", "int": "number", "float": "number", "bool": "bool", "array": "array"}
-
 
 def parse_kustomization(text: str, source: str) -> tuple[Kustomization, list[str]]:
     """A kustomization and the warnings that kustomize prints about old spellings.
@@ -288,34 +284,6 @@ def _converted(fields: dict[str, Json], text: str, source: str) -> Kustomization
             return msgspec.convert(recased(fields, Kustomization), Kustomization)
         except msgspec.ValidationError:
             raise _explained(error, text, source) from None
-
-
-def recased(value: Json, struct: type[msgspec.Struct]) -> Json:
-    """The fields with their names' case mended: Go's decoder doesn't look at it (at the top level, as here)."""
-    if not isinstance(value, dict):
-        return value
-    names = {name.lower(): name for name in struct.__struct_encode_fields__}
-    return {names.get(key.lower(), key): item for key, item in value.items()}
-
-
-def go_problem(error: msgspec.ValidationError) -> tuple[str, str]:
-    """A validation error in the words of Go's JSON decoder, and the path of the field it is about."""
-    message = str(error)
-    at = _AT.search(message)
-    path = at.group(1) if at else ""
-    unknown = _UNKNOWN.search(message)
-    if unknown:
-        name = unknown.group(1)
-        return f'json: unknown field "{name}"', f"{path}.{name}" if path else name
-    expected = _EXPECTED.search(message)
-    if expected:
-        wanted, got = expected.group(1).split(" ")[0], expected.group(2)
-        return (
-            f"json: cannot unmarshal {_GO_TYPES.get(got, got) if got != 'str' else 'string'} into Go struct field"
-            f" Kustomization.{path} of type {'string' if wanted == 'str' else wanted}",
-            path,
-        )
-    return f"json: {message}", path
 
 
 def _explained(error: msgspec.ValidationError, text: str, source: str) -> InvalidKustomization:

@@ -13,6 +13,8 @@ from afflux.objects.manifest import Json
 
 BUILT_IN_VERSION: Final = "v1.21.2"
 """The only version that ``openapi.version`` may name."""
+MAX_REFERENCES: Final = 100
+"""References to references are followed so far."""
 
 
 class MergeSchema(Protocol):
@@ -77,6 +79,7 @@ class _Table:
     def __init__(self, data: dict[str, Json]) -> None:
         self.types: list[dict[str, dict[str, Json]]] = data["types"]
         self._kinds: dict[str, int] = data["kinds"]
+        self._definitions: dict[str, int] = data["definitions"]
         self._made: dict[str, _Entry] = {}
 
     def for_kind(self, api_version: str, kind: str) -> _Entry | None:
@@ -87,9 +90,14 @@ class _Table:
             self._made[name] = _Entry(self, {"object": self._kinds[name]})
         return self._made[name]
 
+    def definition(self, name: str) -> _Entry | None:
+        """The schema of a definition, by its name in the OpenAPI document."""
+        index = self._definitions.get(name)
+        return None if index is None else _Entry(self, {"object": index})
+
 
 @cache
-def built_in_schemas() -> MergeSchemas:
+def built_in_schemas() -> _Table:
     """The schemas of the built-in kinds, read once."""
     text = resources.files("afflux.kustomize").joinpath("data/merge_keys.json").read_text()
     return _Table(json.loads(text))
@@ -105,22 +113,26 @@ class _OpenApiSchema:
         self._node = node
         self.merge_keys = _merge_keys(node)
 
-    def field(self, name: str) -> "_OpenApiSchema | None":
+    def field(self, name: str) -> MergeSchema | None:
         properties, additional = self._node.get("properties"), self._node.get("additionalProperties")
         if isinstance(properties, dict) and name in properties:
             return self._root.resolved(properties[name])
         return self._root.resolved(additional) if isinstance(additional, dict) else None
 
-    def elements(self) -> "_OpenApiSchema | None":
+    def elements(self) -> MergeSchema | None:
         if self._node.get("type") not in ("array", ["array"]):
             return None
         return self._root.resolved(self._node.get("items"))
 
 
 class OpenApiSchemas:
-    """The schemas of an OpenAPI document; kinds are found by ``x-kubernetes-group-version-kind``."""
+    """The schemas of an OpenAPI document; kinds are found by ``x-kubernetes-group-version-kind``.
 
-    def __init__(self, document: Json) -> None:
+    ``with_built_in``: the built-in kinds are known too, and their definitions win over those of the document.
+    """
+
+    def __init__(self, document: Json, with_built_in: bool = False) -> None:
+        self._built_in = built_in_schemas() if with_built_in else None
         definitions = document.get("definitions") if isinstance(document, dict) else None
         self._definitions: dict[str, Json] = definitions if isinstance(definitions, dict) else {}
         self._kinds: dict[tuple[str, str], Json] = {}
@@ -128,19 +140,24 @@ class OpenApiSchemas:
             for api_version, kind in _declared_kinds(definition):
                 self._kinds[(api_version, kind)] = definition
 
-    def for_kind(self, api_version: str, kind: str) -> _OpenApiSchema | None:
+    def for_kind(self, api_version: str, kind: str) -> MergeSchema | None:
         """See ``MergeSchemas``."""
+        known = self._built_in.for_kind(api_version, kind) if self._built_in else None
         definition = self._kinds.get((api_version, kind))
-        return _OpenApiSchema(self, definition) if isinstance(definition, dict) else None
+        return known or (_OpenApiSchema(self, definition) if isinstance(definition, dict) else None)
 
-    def resolved(self, node: Json) -> _OpenApiSchema | None:
+    def resolved(self, node: Json) -> MergeSchema | None:
         """The schema with its references followed; None for one that leads nowhere."""
-        for _ in range(100):
+        for _ in range(MAX_REFERENCES):
             if not isinstance(node, dict):
                 return None
             if "$ref" not in node:
                 return _OpenApiSchema(self, node)
-            node = self._definitions.get(str(node["$ref"]).removeprefix("#/definitions/"))
+            name = str(node["$ref"]).removeprefix("#/definitions/")
+            known = self._built_in.definition(name) if self._built_in else None
+            if known is not None:
+                return known
+            node = self._definitions.get(name)
         return None
 
 

@@ -37,6 +37,34 @@ CLUSTER_SCOPED: Final = frozenset().union(
 )
 """``(apiVersion, kind)`` of every kind that kustomize knows to be cluster-scoped."""
 
+NAMESPACED: Final = frozenset().union(
+    _kinds("apps/v1", "ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet"),
+    _kinds("autoscaling/v1", "HorizontalPodAutoscaler Scale"),
+    _kinds("autoscaling/v2beta1", "HorizontalPodAutoscaler"),
+    _kinds("autoscaling/v2beta2", "HorizontalPodAutoscaler"),
+    _kinds("batch/v1", "CronJob Job"),
+    _kinds("batch/v1beta1", "CronJob"),
+    _kinds("coordination.k8s.io/v1", "Lease"),
+    _kinds("coordination.k8s.io/v1beta1", "Lease"),
+    _kinds("discovery.k8s.io/v1", "EndpointSlice"),
+    _kinds("discovery.k8s.io/v1beta1", "EndpointSlice"),
+    _kinds("events.k8s.io/v1", "Event"),
+    _kinds("events.k8s.io/v1beta1", "Event"),
+    _kinds("extensions/v1beta1", "Ingress"),
+    _kinds("networking.k8s.io/v1", "Ingress NetworkPolicy"),
+    _kinds("networking.k8s.io/v1beta1", "Ingress"),
+    _kinds("policy/v1", "PodDisruptionBudget"),
+    _kinds("policy/v1beta1", "PodDisruptionBudget"),
+    _kinds("rbac.authorization.k8s.io/v1", "Role RoleBinding"),
+    _kinds("rbac.authorization.k8s.io/v1beta1", "Role RoleBinding"),
+    _kinds("storage.k8s.io/v1beta1", "CSIStorageCapacity"),
+    _kinds(
+        "v1",
+        "ConfigMap Endpoints Event LimitRange PersistentVolumeClaim Pod PodAttachOptions PodExecOptions PodPortForwardOptions PodProxyOptions PodTemplate ReplicationController ResourceQuota Secret Service ServiceAccount ServiceProxyOptions",
+    ),
+)
+"""``(apiVersion, kind)`` of every kind that kustomize knows to be namespaced, without reading a schema."""
+
 
 class Gvk(NamedTuple):
     """A kind at a version, or a selector of kinds where empty parts match everything."""
@@ -54,6 +82,12 @@ class Gvk(NamedTuple):
     def is_cluster_scoped(self) -> bool:
         """Whether kustomize knows the kind as cluster-scoped."""
         return (self.api_version, self.kind) in CLUSTER_SCOPED
+
+    @property
+    def is_known(self) -> bool:
+        """Whether kustomize knows the kind's scope without reading a schema."""
+        key = (self.api_version, self.kind)
+        return key in NAMESPACED or key in CLUSTER_SCOPED
 
     def is_selected(self, selector: "Gvk") -> bool:
         """Whether the selector's non-empty parts are this kind's."""

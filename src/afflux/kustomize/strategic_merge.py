@@ -11,8 +11,8 @@ from typing import Final
 from afflux.kustomize.errors import TransformationFailed
 from afflux.kustomize.merge_lists import merge_associative
 from afflux.kustomize.merge_schema import MergeSchema, MergeSchemas
-from afflux.kustomize.scalars import EMPTY_NULL, is_null, placed, text_of, unmarked
-from afflux.lang.yaml import dump
+from afflux.kustomize.node_kinds import wrong_kind
+from afflux.kustomize.scalars import EMPTY_NULL, is_null, placed, text_of
 from afflux.objects.manifest import Json, Manifest
 
 DIRECTIVE: Final = "$patch"
@@ -160,13 +160,6 @@ def _expect(kind: type, name: str, *values: Json) -> None:
         if is_scalar if kind is str else isinstance(value, kind):
             continue
         raise wrong_kind(name, value)
-
-
-def wrong_kind(expected: str, value: Json) -> TransformationFailed:
-    """The error about a value that isn't what it must be, with the value as kustomize shows it."""
-    got = "MappingNode" if isinstance(value, dict) else "SequenceNode" if isinstance(value, list) else "ScalarNode"
-    shown = dump(unmarked(value))
-    return TransformationFailed(f"wrong node kind: expected {expected} but got {got}: node contents:\n{shown}")
 
 
 def _directive(patch: Manifest, strict: bool) -> Directive:

@@ -38,6 +38,7 @@ class Workshop:
     has_own_schemas: bool = False
     warnings: list[str] = field(default_factory=list)
     configs: dict[tuple[str, ...], TransformerConfig] = field(default_factory=dict)
+    has_met_unknown_kinds: bool = False
 
     def use_openapi(self, openapi: dict[str, str], loader: Loader, is_root: bool) -> None:
         """Takes the merge keys of ``openapi``: the root's, or the first that any kustomization below brings."""
@@ -48,7 +49,8 @@ class Workshop:
             text = loader.load(path)
             if version is not None:
                 raise InvalidKustomization("builtin version and custom schema provided, cannot use both")
-            self.schemas = OpenApiSchemas(load_config(text, loader.path_of(path)))
+            # kustomize reads its own schema once it has met a kind that it doesn't know by heart, and keeps it then.
+            self.schemas = OpenApiSchemas(load_config(text, loader.path_of(path)), self.has_met_unknown_kinds)
             self.has_own_schemas = True
         elif version:
             if version != BUILT_IN_VERSION:
@@ -145,6 +147,8 @@ class Target:
         for resource in objects_of(self.loader.load(path), source):
             if self.workshop.notes:
                 resource.origin_note = self.trail.file_note(path)
+            if not self.workshop.has_met_unknown_kinds:
+                self.workshop.has_met_unknown_kinds = not resource.gvk.is_known
             resources.append(resource)
         return resources
 

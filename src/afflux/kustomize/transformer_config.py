@@ -10,7 +10,9 @@ import msgspec
 from afflux.kustomize import default_specs
 from afflux.kustomize.errors import InvalidKustomization, KustomizeError
 from afflux.kustomize.field_specs import FieldSpec, FieldSpecs, merge_specs
+from afflux.kustomize.kind_order import KIND_WEIGHTS
 from afflux.kustomize.resource_id import Gvk
+from afflux.kustomize.structs import without_nulls
 from afflux.objects.manifest import Json
 
 NameReferences = tuple[tuple[Gvk, tuple[FieldSpec, ...]], ...]
@@ -37,10 +39,8 @@ class TransformerConfig:
         """Both configurations' specifications. Raises ``InvalidKustomization`` where they contradict each other."""
         if other is self or other is EMPTY:
             return self
-        if self is EMPTY:
-            return other
         lists = {
-            each.name: merge_specs(getattr(self, each.name), getattr(other, each.name))
+            each.name: by_kind(merge_specs(getattr(self, each.name), getattr(other, each.name)))
             for each in fields(self)
             if each.name != "name_reference"
         }
@@ -67,26 +67,41 @@ class CompiledConfig:
         self.images = FieldSpecs(config.images)
 
 
+def by_kind(specs: Sequence[FieldSpec]) -> tuple[FieldSpec, ...]:
+    """The specifications in the order of their kinds, the general ones after those of the kinds that come first.
+
+    It matters: a general specification that is merged after a special one of the same path counts as being there.
+    """
+    return tuple(sorted(specs, key=lambda spec: kind_order(spec.gvk)))
+
+
+def kind_order(gvk: Gvk) -> tuple[int, str]:
+    """Where a kind stands among others, as in the legacy order of resources."""
+    return KIND_WEIGHTS.get(gvk.kind, 0), f"{gvk.group or '~G'}_{gvk.version or '~V'}_{gvk.kind or '~K'}"
+
+
 def merge_references(known: NameReferences, incoming: NameReferences) -> NameReferences:
     """Name references with others', the fields of the same kind put together."""
     merged = dict(known)
     for gvk, referrers in incoming:
         merged[gvk] = merge_specs(merged.get(gvk, ()), referrers)
-    return tuple(merged.items())
+    return tuple(sorted(merged.items(), key=lambda each: kind_order(each[0])))
 
 
 EMPTY: Final = TransformerConfig()
-DEFAULT: Final = TransformerConfig(
-    name_prefix=default_specs.NAMES,
-    name_suffix=default_specs.NAMES,
-    namespace=default_specs.NAMESPACES,
-    common_labels=default_specs.COMMON_LABELS,
-    template_labels=default_specs.TEMPLATE_LABELS,
-    common_annotations=default_specs.COMMON_ANNOTATIONS,
-    name_reference=default_specs.NAME_REFERENCES,
-    var_reference=default_specs.VARIABLES,
-    images=default_specs.IMAGES,
-    replicas=default_specs.REPLICAS,
+DEFAULT: Final = EMPTY.merged(
+    TransformerConfig(
+        name_prefix=default_specs.NAMES,
+        name_suffix=default_specs.NAMES,
+        namespace=default_specs.NAMESPACES,
+        common_labels=default_specs.COMMON_LABELS,
+        template_labels=default_specs.TEMPLATE_LABELS,
+        common_annotations=default_specs.COMMON_ANNOTATIONS,
+        name_reference=default_specs.NAME_REFERENCES,
+        var_reference=default_specs.VARIABLES,
+        images=default_specs.IMAGES,
+        replicas=default_specs.REPLICAS,
+    )
 )
 """What every kustomization starts with."""
 
@@ -142,7 +157,7 @@ def config_from_file(value: Json, source: str) -> TransformerConfig:
     except msgspec.ValidationError as error:
         raise InvalidKustomization(f"error unmarshaling JSON: while decoding JSON: json: {error} in {source}") from None
     lists = {
-        each.name: spec_tuple(getattr(parsed, each.name))
+        each.name: by_kind(spec_tuple(getattr(parsed, each.name)))
         for each in fields(TransformerConfig)
         if each.name != "name_reference"
     }
@@ -155,19 +170,10 @@ def config_from_file(value: Json, source: str) -> TransformerConfig:
 
 def merged_files(configs: Sequence[TransformerConfig]) -> TransformerConfig:
     """The default configuration with files' put to it."""
-    added = EMPTY
-    for config in configs:
-        added = added.merged(config)
     try:
+        added = EMPTY
+        for config in configs:
+            added = added.merged(config)
         return DEFAULT.merged(added)
     except KustomizeError as error:
         raise error.within("merging configurations") from None
-
-
-def without_nulls(value: Json) -> Json:
-    """The value as Go's JSON decoder takes it: a null leaves a field as if it weren't there."""
-    if isinstance(value, dict):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return ["" if item is None else without_nulls(item) for item in value]
-    return value

@@ -15,10 +15,11 @@ HTML: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u
 
 
 def name_hash(resource: Resource) -> str:
-    """Ten characters that depend on the object's kind, name, type and data, as kustomize works them out."""
+    """Ten characters that depend on the object's kind, type and data, as kustomize works them out."""
     manifest = resource.manifest
     kind = text_of(manifest.get("kind", ""))
-    content: Manifest = {"kind": kind, "name": resource.name, "data": _part(manifest, "data")}
+    # kustomize looks for a field called "metadata/name" and never finds one.
+    content: Manifest = {"kind": kind, "name": "", "data": _part(manifest, "data")}
     if kind == "Secret":
         content["type"] = text_of(manifest["type"]) if "type" in manifest else ""
         optional = "stringData"

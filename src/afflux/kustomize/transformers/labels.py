@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from afflux.kustomize.errors import TransformationFailed
 from afflux.kustomize.field_specs import FieldSpecs, Making
+from afflux.kustomize.node_kinds import wrong_kind
 from afflux.kustomize.resource_map import ResourceMap
-from afflux.kustomize.scalars import copied, is_null, tagged_string
-from afflux.kustomize.strategic_merge import wrong_kind
+from afflux.kustomize.scalars import is_null, tagged_string
 from afflux.objects.manifest import Json
 
 
@@ -34,6 +34,6 @@ class EntriesTransformer:
         if is_null(mapping):
             return
         if not isinstance(mapping, dict):
-            raise wrong_kind("MappingNode", copied(mapping))
+            raise wrong_kind("MappingNode", mapping)
         for name, value in self.entries.items():
             mapping[name] = tagged_string(mapping.get(name), value)

@@ -5,11 +5,11 @@ from typing import Final
 
 from afflux.kustomize.errors import TransformationFailed
 from afflux.kustomize.field_specs import FieldSpecs, Making
+from afflux.kustomize.node_kinds import wrong_kind
 from afflux.kustomize.resource import Resource
 from afflux.kustomize.resource_id import Gvk
 from afflux.kustomize.resource_map import ResourceMap
-from afflux.kustomize.scalars import copied, is_null, text_of, untagged
-from afflux.kustomize.strategic_merge import wrong_kind
+from afflux.kustomize.scalars import is_null, text_of, untagged
 from afflux.objects.manifest import Json
 
 KEEP_THEIR_NAMES: Final = (
@@ -59,6 +59,6 @@ class AffixTransformer:
     def _set(self, container: Json, key: Json) -> None:
         old = container[key]
         if isinstance(old, dict | list):
-            raise wrong_kind("ScalarNode", copied(old))
+            raise wrong_kind("ScalarNode", old)
         text = "" if is_null(old) else text_of(old)
         container[key] = untagged(old, f"{self.prefix}{text}{self.suffix}")

@@ -7,10 +7,10 @@ import orjson
 
 from afflux.kustomize.errors import InvalidKustomization, TransformationFailed
 from afflux.kustomize.field_specs import FieldSpecs, Making
+from afflux.kustomize.node_kinds import wrong_kind
 from afflux.kustomize.resource import Resource
 from afflux.kustomize.resource_map import ResourceMap
 from afflux.kustomize.scalars import copied, is_null, tagged_string, text_of, unmarked
-from afflux.kustomize.strategic_merge import wrong_kind
 from afflux.objects.manifest import Json
 
 DEFAULT_ONLY: Final = "defaultOnly"
@@ -72,7 +72,7 @@ class NamespaceTransformer:
     def _set(self, container: Json, key: Json) -> None:
         old = container.get(key) if isinstance(container, dict) else container[key]
         if isinstance(old, dict | list):
-            raise wrong_kind("ScalarNode", copied(old))
+            raise wrong_kind("ScalarNode", old)
         if self.unset_only and not is_null(old) and text_of(old):
             return
         container[key] = tagged_string(old, self.namespace)
@@ -82,9 +82,7 @@ class NamespaceTransformer:
         if self.subjects == NONE or is_null(subjects):
             return
         if not isinstance(subjects, list):
-            raise wrong_kind("SequenceNode", copied(subjects)).within(
-                "setting namespace on (cluster)role binding subjects"
-            )
+            raise wrong_kind("SequenceNode", subjects).within("setting namespace on (cluster)role binding subjects")
         field, wanted = ("name", "default") if self.subjects == DEFAULT_ONLY else ("kind", "ServiceAccount")
         for subject in subjects:
             if isinstance(subject, dict) and field in subject and text_of(subject[field]) == wanted:

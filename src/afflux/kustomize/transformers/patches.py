@@ -8,9 +8,10 @@ from afflux.kustomize.errors import InvalidKustomization, KustomizeError, Missin
 from afflux.kustomize.kustomization_file import Patch, PatchOptions, Selector
 from afflux.kustomize.loader import Loader
 from afflux.kustomize.merge_schema import MergeSchemas
+from afflux.kustomize.node_kinds import without_contents
 from afflux.kustomize.resource import Origin, Resource
 from afflux.kustomize.resource_map import ResourceMap
-from afflux.kustomize.scalars import MARKING, Quoted, copied, is_null, unmarked
+from afflux.kustomize.scalars import MARKING, Quoted, copied, is_null, text_of, unmarked
 from afflux.kustomize.selection import select
 from afflux.kustomize.strategic_merge import DIRECTIVE, strategic_merge
 from afflux.objects.json_patch import JsonPatchError, apply_json_patch
@@ -21,11 +22,12 @@ WIPING = ("replace", "delete")
 
 @dataclass(frozen=True, slots=True)
 class MergePatch:
-    """A strategic merge patch: an object, and where it was written."""
+    """A strategic merge patch: an object, and where it was written. ``selected``: a target says what it is for."""
 
     patch: Resource
     options: PatchOptions
     schemas: MergeSchemas
+    selected: bool = False
 
     def apply(self, resource: Resource) -> None:
         """Merges the patch into a resource, which keeps its name, kind and namespace unless the options say else."""
@@ -35,10 +37,11 @@ class MergePatch:
         if wipes_notes(self.patch.manifest):
             resource.forget_history()
         try:
-            merged = strategic_merge(resource.manifest, copied(self.patch.manifest), self.schemas)
+            merged = strategic_merge(resource.manifest, self._patch_for(resource), self.schemas)
         except TransformationFailed as error:
             origin = self.patch.origin
-            raise error.at(Place(file=origin.file, line=origin.line)) from None
+            shown = without_contents(error) if text_of(kind) == "Secret" else error
+            raise shown.at(Place(file=origin.file, line=origin.line)) from None
         if merged is None:
             resource.deleted = True
             return
@@ -49,15 +52,21 @@ class MergePatch:
             resource.rename(name)
         resource.set_namespace(namespace)
 
+    def _patch_for(self, resource: Resource) -> Manifest:
+        """The patch's object, to be used up; one for targets is of the version of what it meets."""
+        patch: Manifest = copied(self.patch.manifest)
+        if self.selected:
+            patch["apiVersion"] = resource.manifest.get("apiVersion", "")
+        return patch
+
     def for_targets(self) -> "MergePatch":
         """The patch as it is merged into selected resources: its labels and annotations are texts, nulls too."""
         manifest = copied(self.patch.manifest)
-        manifest.pop("apiVersion", None)
         prepared = Resource(manifest, self.patch.origin)
         for field in ("labels", "annotations"):
             if field in prepared.metadata:
                 prepared.set_texts(field, {key: Quoted(text) for key, text in prepared.texts(field).items()})
-        return MergePatch(prepared, self.options, self.schemas)
+        return MergePatch(prepared, self.options, self.schemas, selected=True)
 
 
 def wipes_notes(patch: Manifest) -> bool:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from afflux.kustomize.errors import TransformationFailed
 from afflux.kustomize.field_specs import FieldSpec, Making, compile_spec
 from afflux.kustomize.kustomization_file import Replica
+from afflux.kustomize.node_kinds import wrong_kind
 from afflux.kustomize.resource import Resource
 from afflux.kustomize.resource_map import ResourceMap
-from afflux.kustomize.scalars import Quoted, copied
-from afflux.kustomize.strategic_merge import wrong_kind
+from afflux.kustomize.scalars import Quoted
 from afflux.objects.manifest import Json
 
 
@@ -50,5 +50,5 @@ class ReplicaTransformer:
     def _set(self, container: Json, key: Json) -> None:
         old = container[key]
         if isinstance(old, dict | list):
-            raise wrong_kind("ScalarNode", copied(old))
+            raise wrong_kind("ScalarNode", old)
         container[key] = Quoted(self.replica.count) if type(old) is Quoted else self.replica.count

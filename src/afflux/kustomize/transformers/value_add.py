@@ -8,11 +8,11 @@ import msgspec
 from afflux.kustomize.errors import InvalidKustomization
 from afflux.kustomize.field_specs import FieldSpecs, split_path
 from afflux.kustomize.kustomization_file import Selector
+from afflux.kustomize.node_kinds import wrong_kind
 from afflux.kustomize.resource import Resource
 from afflux.kustomize.resource_map import ResourceMap
-from afflux.kustomize.scalars import copied, is_null, text_of, untagged
+from afflux.kustomize.scalars import is_null, text_of, untagged
 from afflux.kustomize.selection import select
-from afflux.kustomize.strategic_merge import wrong_kind
 from afflux.kustomize.transformers.namespace import NamespaceTransformer
 
 
@@ -61,10 +61,10 @@ class ValueAddTransformer:
                 container[step] = {}
             container = container[step]
             if not isinstance(container, dict):
-                raise wrong_kind("MappingNode", copied(container))
+                raise wrong_kind("MappingNode", container)
         old = container.get(name)
         if isinstance(old, dict | list):
-            raise wrong_kind("ScalarNode", copied(old))
+            raise wrong_kind("ScalarNode", old)
         text = self.value
         if target.file_path_position > 0:
             before = "" if is_null(old) else text_of(old)
