@@ -33,9 +33,8 @@ class ClusterProcess:
     async def __aenter__(self) -> "ClusterProcess":
         self.kubeconfig.unlink(missing_ok=True)
         with self._log.open("ab") as log:
-            # A process group of its own: Ctrl-C is for the parent, which stops the control plane last.
             self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log, process_group=0
+                *self._command, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log
             )
         try:
             await self._until_ready()

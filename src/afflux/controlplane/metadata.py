@@ -101,7 +101,7 @@ def metadata_errors(kind: ServedKind, new: Manifest, old: Manifest | None) -> It
     if metadata.get("ownerReferences") != before.get("ownerReferences"):
         yield from _owner_errors(metadata.get("ownerReferences") or [])
     if metadata.get("finalizers") != before.get("finalizers"):
-        yield from _finalizer_errors(metadata, before)
+        yield from _finalizer_errors(kind, metadata, before)
 
 
 def _metadata(body: Manifest) -> Manifest:
@@ -155,13 +155,14 @@ def _owner_errors(owners: Json) -> Iterator[FieldError]:
         yield invalid_value("metadata.ownerReferences", owners, words)
 
 
-def _finalizer_errors(metadata: Manifest, before: Manifest) -> Iterator[FieldError]:
+def _finalizer_errors(kind: ServedKind, metadata: Manifest, before: Manifest) -> Iterator[FieldError]:
     finalizers = metadata.get("finalizers") or []
     for index, finalizer in enumerate(finalizers):
         field = f"metadata.finalizers[{index}]"
         if problem := qualified_problem(finalizer):
             yield invalid_value(field, finalizer, problem)
-        elif "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+        elif not kind.is_custom and "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+            # Only the core validation asks for this; custom resources may have a name without a domain.
             yield invalid_value(field, finalizer, "name is neither a standard finalizer name nor is it fully qualified")
     if {"orphan", "foregroundDeletion"} <= set(finalizers):
         yield invalid_value(

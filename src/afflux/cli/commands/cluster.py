@@ -75,6 +75,8 @@ async def _serve(data_dir: Path | None, settings: Settings, kubeconfig_out: Path
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if exit_with_stdin:
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which stops this process last
         await _watch_stdin(stop)
     async with ControlPlane(data_dir, settings) as plane:
         write_private(kubeconfig_out, plane.kubeconfig)
