@@ -322,6 +322,11 @@ async def test_what_others_write_during_a_run_is_not_lost(world: Any) -> None:
 async def test_a_kind_that_is_installed_later_is_served_from_then_on(bare_world: Any) -> None:
     async with bare_world.controller() as manager:
         assert not manager.ready
+
+        async def told() -> bool:
+            return "waiting for a kind to be installed" in [line["msg"] for line in bare_world.lines]
+
+        await eventually(told)
         await bare_world.install()
         await bare_world.create("one")
         await bare_world.until_ready("one")
@@ -376,6 +381,21 @@ async def test_a_reconcile_that_never_ends_is_broken_off(world: Any) -> None:
             await world.create("one")
             await asyncio.wait_for(entered.wait(), 10)
     assert (await world.condition("one")).get("status") == "Unknown"
+
+
+async def test_a_reconcile_whose_helper_is_cancelled_has_failed_and_its_worker_goes_on(world: Any) -> None:
+    async def cancelled(_: Run[GitRepository]) -> Done:
+        helper = asyncio.create_task(asyncio.Event().wait())
+        helper.cancel()
+        await helper
+        return Done("never")
+
+    world.reconciler.behaviours["bad"] = cancelled
+    async with world.controller(concurrency=1):
+        await world.create("bad")
+        await world.until_ready("bad", "False")
+        await world.create("good")
+        await world.until_ready("good")
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), RecursionError("deep"), RuntimeError("odd")])

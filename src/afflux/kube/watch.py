@@ -24,7 +24,7 @@ HEALTHY_SECONDS = 5.0
 """A stream that lasted longer broke by accident: it is taken up again at once."""
 
 FIRST_PAUSE = 0.2
-LONGEST_PAUSE = 30.0
+LONGEST_PAUSE = 10.0
 
 
 class WatchEvent(NamedTuple):

@@ -149,7 +149,9 @@ class RunningController:
         recorder = asyncio.create_task(self.runner.recorder.run())
         workers = [asyncio.create_task(self._work()) for _ in range(self.concurrency)]
         try:
-            await asyncio.wait(workers)
+            ended, _ = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+            for worker in ended:
+                worker.result()
         except asyncio.CancelledError:
             self.queue.close()
             _, late = await asyncio.wait(workers, timeout=self.grace)

@@ -59,10 +59,17 @@ class Informer:
     async def run(self) -> None:
         """Follow the kind until cancelled."""
         log = structlog.get_logger()
+        missing = False
 
         def troubled(error: KubeError) -> bool:
-            level = log.debug if isinstance(error, NotFound | NoMatch) else log.error
-            level("failed to watch", watched=f"{self.gvk.kind}.{self.gvk.group}".rstrip("."), error=str(error))
+            nonlocal missing
+            watched = f"{self.gvk.kind}.{self.gvk.group}".rstrip(".")
+            absent = isinstance(error, NotFound | NoMatch)
+            if not absent:
+                log.error("failed to watch", watched=watched, error=str(error))
+            elif not missing:
+                log.info("waiting for a kind to be installed", watched=watched)
+            missing = absent
             return True
 
         async with aclosing(watch(self.client, self.gvk, self.selection, on_error=troubled)) as events:

@@ -1,5 +1,6 @@
 """One run for one object, from what the informer knows of it to what is written back."""
 
+import asyncio
 import random
 import time
 import traceback
@@ -174,6 +175,10 @@ class _Attempt(Generic[T]):
             return await (reconciler.finalize(run) if deleting else reconciler.reconcile(run))
         except Gone:
             raise
+        except asyncio.CancelledError:
+            if _is_being_cancelled():
+                raise
+            return Failure(self.runner.rules.failure_reason, "something that the run waited for was cancelled")
         except Exception as error:
             self.log.debug("run failed", stacktrace="".join(traceback.format_exception(error)))
             return run.failed_by(error)
@@ -223,6 +228,12 @@ class _Attempt(Generic[T]):
             self.runner.recorder.record(self.manifest, event)
         for line in settlement.log_lines:
             getattr(self.log, line.level)(line.message, **line.fields)
+
+
+def _is_being_cancelled() -> bool:
+    """Whether it is this task that is to end, and not one that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _is_suspended(manifest: Manifest) -> bool:
