@@ -80,7 +80,8 @@ def widget(name: str, **spec: Any) -> dict[str, Any]:
 
 def _prunable(*names: str) -> str:
     metadata = {"namespace": "acc", "labels": {"pr": "1"}}
-    return "\n---\n".join(json.dumps(config_map(name, metadata=metadata, data={"a": "1"})) for name in names)
+    # The comment makes old clients read it as YAML.
+    return "# f\n" + "\n---\n".join(json.dumps(config_map(name, metadata=metadata, data={"a": "1"})) for name in names)
 
 
 def _owner_script(policy: str) -> str:
