@@ -79,10 +79,12 @@ def progressed(old: Manifest | None, new: Manifest | None) -> bool:
 
 
 def waiting_for_dependency(dependency: Manifest, informer: Informer) -> list[ObjectRef]:
-    """Who depends on a Kustomization and isn't as far as it is."""
+    """Who depends on a Kustomization, may go on now that it is ready (or by an expression), and isn't as far yet."""
     applied = str(_status(dependency).get("lastAppliedRevision") or "")
+    ready = _is_ready(dependency)
     dependents = informer.indexed(DEPENDENCY_INDEX, ref_of(dependency).subject)
-    return [ref_of(one) for one in dependents if not (_is_ready(one) and _applied(one, applied))]
+    hopeful = [one for one in dependents if ready or _has_expression(one)]
+    return [ref_of(one) for one in hopeful if not (_is_ready(one) and _applied(one, applied))]
 
 
 def config_changed(old: Manifest | None, new: Manifest | None) -> bool:
@@ -124,6 +126,10 @@ def _artifact(source: Manifest | None) -> tuple[Json, Json] | None:
 
 def _needs(manifest: Manifest) -> list[str]:
     return [ref.subject for ref in dependencies_of(decode_as(Kustomization, manifest))]
+
+
+def _has_expression(manifest: Manifest) -> bool:
+    return any(reference.ready_expr for reference in decode_as(Kustomization, manifest).spec.depends_on)
 
 
 def _has_tried(manifest: Manifest, revision: str) -> bool:
