@@ -257,7 +257,7 @@ async def test_objects_that_name_one_repository_share_one_mirror(bench: Bench) -
         await bench.create(f"shared-{number}", served.url)
     for number in range(4):
         await bench.ready(f"shared-{number}", commit=commit)
-    assert len(list((bench.directory / "mirrors").iterdir())) == 1
+    assert len(list((bench.directory / "mirrors").glob("*/*.git"))) == 1
     # One fetch asks three times (capabilities, references, objects), and each object polls with two requests.
     assert len(served.requests) == 4 * 2 + 3
 

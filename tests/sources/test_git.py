@@ -247,12 +247,13 @@ async def test_mirrors_that_nobody_uses_are_removed(
 ) -> None:
     remote = parse_remote(served_once.url)
     await fetched_files(GitFetcher(remote, MAIN, http, mirrors))
-    old, new = tmp_path / "mirrors" / "old.git", tmp_path / "mirrors" / "new.git"
+    again = Mirrors(tmp_path / "mirrors")
+    place = again.snapshots(remote).path.parent
+    old, new = place / "old.git", place / "new.git"
     old.mkdir()
     new.mkdir()
     os.utime(old, (1, 1))
-    again = Mirrors(tmp_path / "mirrors")
-    again.snapshots(remote)
+    again.snapshots(parse_remote("http://example.com/other"))
     assert (old.exists(), new.exists(), again.snapshots(remote).path.exists()) == (False, True, True)
 
 
@@ -275,6 +276,21 @@ async def test_a_damaged_mirror_is_made_anew(
     again = Mirrors(tmp_path / "mirrors")
     found = await fetched_files(GitFetcher(remote, MAIN, http, again))
     assert found == (f"main@sha1:{commit}", {"a.yaml": "1\n", "b.yaml": "2\n"})
+
+
+async def test_what_a_killed_process_started_can_not_disturb_the_next_one(
+    served_once: ServedRepository, mirrors: Mirrors, http: HttpSession, tmp_path: Path
+) -> None:
+    remote = parse_remote(served_once.url)
+    await fetched_files(GitFetcher(remote, MAIN, http, mirrors))
+    before = mirrors.snapshots(remote).path
+    again = Mirrors(tmp_path / "mirrors")
+    assert not before.exists()
+    served_once.requests.clear()
+    assert (await fetched_files(GitFetcher(remote, MAIN, http, again)))[1] == {"a.yaml": "1\n"}
+    assert len(served_once.requests) == 2  # the poll alone: the mirror was taken over
+    with pytest.raises(GitError):
+        await mirrors.snapshots(remote).fetch(remote, remote.url, ["refs/heads/nope"])
 
 
 async def test_links_are_left_out_and_submodules_are_empty_directories(

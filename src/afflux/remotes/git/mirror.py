@@ -8,6 +8,7 @@ side: one of snapshots (depth 1), and one with history for pinned commits, whose
 import asyncio
 import hashlib
 import os
+import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -21,6 +22,7 @@ from afflux.remotes.git.remote import Remote
 from afflux.remotes.git.tree import commit_of, has_commit
 
 _REFERENCES = "refs/afflux"
+_RUN = "run-"
 _MAX_PACKS = 40
 _UNUSED_SECONDS = 7 * 86400.0
 _MAINTENANCE_SECONDS = 300.0
@@ -150,10 +152,14 @@ class Mirror:
 
 
 class Mirrors:
-    """All mirrors below one directory, which belongs to this process alone. ``size_limit`` is in bytes a pack."""
+    """All mirrors below one directory, which belongs to this process alone. ``size_limit`` is in bytes a pack.
+
+    The mirrors of an earlier process are taken over under a new path: a ``git`` that outlived it finds nothing any more
+    where it was at work.
+    """
 
     def __init__(self, root: Path, size_limit: int = 4 << 30) -> None:
-        self._root = root
+        self._root = _taken_over(root)
         self._size_limit = size_limit
         self._open: dict[str, Mirror] = {}
 
@@ -173,11 +179,22 @@ class Mirrors:
 
     def _remove_unused(self) -> None:
         """Removes what nobody has fetched into for a week, and nobody has asked for since this process began."""
-        if not self._root.is_dir():
-            return
         for path in self._root.iterdir():
             if path.name not in self._open and time.time() - path.stat().st_mtime > _UNUSED_SECONDS:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _taken_over(root: Path) -> Path:
+    """A directory in ``root`` that no other process knows, with the mirrors that were there."""
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    mine = root / f"{_RUN}{secrets.token_hex(8)}"
+    for earlier in root.glob(f"{_RUN}*"):
+        if mine.exists():
+            shutil.rmtree(earlier, ignore_errors=True)
+        else:
+            earlier.rename(mine)
+    mine.mkdir(exist_ok=True, mode=0o700)
+    return mine
 
 
 def _local_name(name: str) -> str:
