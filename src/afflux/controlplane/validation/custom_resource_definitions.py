@@ -1,5 +1,8 @@
 """CustomResourceDefinitions: names, versions and schemas that are structural."""
 
+import orjson
+
+from afflux.controlplane.errors import FieldError
 from afflux.controlplane.field_errors import duplicate, forbidden, immutable, invalid_value, not_supported, required
 from afflux.controlplane.validation.checks import Errors, Node, node, nodes, one_of, present, well_formed
 from afflux.controlplane.validation.formats import dns_label, dns_subdomain
@@ -48,7 +51,9 @@ def _versions(spec: Node) -> Errors:
     versions = nodes(spec.get("versions"))
     if sum(bool(version.get("storage")) for version in versions) != 1:
         text = "must have exactly one version marked as storage version"
-        yield invalid_value("spec.versions", [_go_version(version) for version in versions], text)
+        # Printed in Go's order of fields, not sorted as other values are.
+        shown = orjson.dumps([_go_version(version) for version in versions]).decode()
+        yield FieldError("FieldValueInvalid", f"Invalid value: {shown}: {text}", "spec.versions")
         return
     seen: set[Json] = set()
     for index, version in enumerate(versions):
