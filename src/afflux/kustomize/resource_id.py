@@ -60,7 +60,9 @@ NAMESPACED: Final = frozenset().union(
     _kinds("storage.k8s.io/v1beta1", "CSIStorageCapacity"),
     _kinds(
         "v1",
-        "ConfigMap Endpoints Event LimitRange PersistentVolumeClaim Pod PodAttachOptions PodExecOptions PodPortForwardOptions PodProxyOptions PodTemplate ReplicationController ResourceQuota Secret Service ServiceAccount ServiceProxyOptions",
+        "ConfigMap Endpoints Event LimitRange PersistentVolumeClaim Pod PodAttachOptions PodExecOptions "
+        "PodPortForwardOptions PodProxyOptions PodTemplate ReplicationController ResourceQuota Secret Service "
+        "ServiceAccount ServiceProxyOptions",
     ),
 )
 """``(apiVersion, kind)`` of every kind that kustomize knows to be namespaced, without reading a schema."""

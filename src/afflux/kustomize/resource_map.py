@@ -10,7 +10,12 @@ from collections.abc import Iterable, Iterator
 from afflux.kustomize.errors import TransformationFailed
 from afflux.kustomize.resource import Resource
 from afflux.kustomize.resource_id import IdKey, ResourceId
-from afflux.lang.yaml import dump_documents
+from afflux.lang.yaml import dump
+
+
+def to_text(resource: Resource) -> str:
+    """A resource as kustomize prints it: libyaml ends some documents with a line that Go doesn't write."""
+    return dump(resource.manifest).removesuffix("...\n")
 
 
 def _position(resource: Resource) -> int:
@@ -156,7 +161,7 @@ class ResourceMap:
 
     def to_yaml(self) -> str:
         """The text that ``kustomize build`` prints."""
-        return dump_documents(resource.manifest for resource in self._resources)
+        return "---\n".join(to_text(resource) for resource in self._resources)
 
     @staticmethod
     def _ordered(resources: Iterable[Resource]) -> list[Resource]:

@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from afflux.kustomize import BuildOptions, DiskFileSystem, KustomizeError, Reorder, Resource, ResourceMap, build
-from afflux.lang.yaml import dump
+from afflux.kustomize.resource_map import to_text
 
 RESTRICTORS: Final = {"LoadRestrictionsRootOnly": True, "LoadRestrictionsNone": False}
 
@@ -74,7 +74,7 @@ def build_command(
 def _files(resources: ResourceMap) -> dict[str, str]:
     """A file for every resource; names start with the namespace where there are several."""
     several = len({each.id.effective_namespace for each in resources if not each.is_cluster_scoped}) > 1
-    return {_file_name(each, several): dump(each.manifest) for each in resources}
+    return {_file_name(each, several): to_text(each) for each in resources}
 
 
 def _file_name(resource: Resource, with_namespace: bool) -> str:

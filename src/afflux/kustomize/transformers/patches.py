@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from afflux.kustomize.documents import load_config, parse_objects
 from afflux.kustomize.errors import InvalidKustomization, KustomizeError, MissingFile, Place, TransformationFailed
+from afflux.kustomize.json_operations import apply_operations
 from afflux.kustomize.kustomization_file import Patch, PatchOptions, Selector
 from afflux.kustomize.loader import Loader
 from afflux.kustomize.merge_schema import MergeSchemas
@@ -14,7 +15,7 @@ from afflux.kustomize.resource_map import ResourceMap
 from afflux.kustomize.scalars import MARKING, Quoted, copied, is_null, text_of, unmarked
 from afflux.kustomize.selection import select
 from afflux.kustomize.strategic_merge import DIRECTIVE, strategic_merge
-from afflux.objects.json_patch import JsonPatchError, apply_json_patch
+from afflux.objects.json_patch import JsonPatchError
 from afflux.objects.manifest import Json, Manifest
 
 WIPING = ("replace", "delete")
@@ -113,7 +114,7 @@ class PatchTransformer:
                 raise InvalidKustomization(f"must specify a target for JSON patch {self._source}")
             for resource in select(resources, self._entry.target):
                 resource.remember_id()
-                apply_operations(resource, self._operations, self._source)
+                patch_resource(resource, self._operations, self._source)
                 resources.touch(resource)
 
     def _merge_into_targets(self, resources: ResourceMap, target: Selector) -> None:
@@ -169,7 +170,7 @@ class JsonPatchTransformer:
     def transform(self, resources: ResourceMap) -> None:
         """Applies the operations to what the target selects."""
         for resource in select(resources, self._target):
-            apply_operations(resource, self._operations, self._source)
+            patch_resource(resource, self._operations, self._source)
             resources.touch(resource)
 
 
@@ -189,13 +190,13 @@ def merge_by_id(resources: ResourceMap, patch: MergePatch, doing: str) -> None:
     resources.touch(found[0])
 
 
-def apply_operations(resource: Resource, operations: list[Json], source: str) -> None:
+def patch_resource(resource: Resource, operations: list[Json], source: str) -> None:
     """Applies JSON patch operations to a resource. Annotations exist for them where kustomize keeps notes there."""
     manifest = unmarked(resource.manifest)
     if resource.has_history and not isinstance(resource.metadata.get("annotations"), dict):
         manifest.setdefault("metadata", {})["annotations"] = {}
     try:
-        patched = apply_json_patch(manifest, copied(operations))
+        patched = apply_operations(manifest, copied(operations))
     except JsonPatchError as error:
         raise TransformationFailed(f"{error.problem} (patch {source} of {resource.id})") from None
     if not isinstance(patched, dict):
