@@ -41,7 +41,10 @@ async def test_selectors_choose(api: Any) -> None:
     assert names(await api.get(f"{CONFIG_MAPS}?labelSelector=even%3Dtrue")) == ["l0", "l2", "l4"]
     assert names(await api.get(f"{CONFIG_MAPS}?labelSelector=even+notin+(true)")) == ["l1", "l3"]
     assert names(await api.get(f"{CONFIG_MAPS}?fieldSelector=metadata.name%3Dl3")) == ["l3"]
-    assert names(await api.get("/api/v1/configmaps?fieldSelector=metadata.namespace%3Dlists,metadata.name!%3Dl0"))[0] == "l1"
+    assert (
+        names(await api.get("/api/v1/configmaps?fieldSelector=metadata.namespace%3Dlists,metadata.name!%3Dl0"))[0]
+        == "l1"
+    )
 
 
 async def test_partial_metadata_and_tables_hold_what_they_should(api: Any) -> None:

@@ -1,5 +1,7 @@
 """What is refused, in the server's words."""
 
+# ruff: noqa: E501
+
 from typing import Any
 
 import pytest
@@ -13,7 +15,9 @@ MODIFIED = (
 
 
 async def existing(api: Any) -> dict[str, Any]:
-    reply = await api.post(BASE, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"x": "1"}})
+    reply = await api.post(
+        BASE, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"x": "1"}}
+    )
     assert reply.status == 201
     return reply.json
 

@@ -26,7 +26,6 @@ from afflux.controlplane.kind_registry import KindRegistry
 from afflux.controlplane.kubeconfig import kubeconfig, write_private
 from afflux.controlplane.local_access import LocalAccess
 from afflux.controlplane.namespaces import NamespaceController
-from afflux.controlplane.openapi import OpenApi
 from afflux.controlplane.persistence import SqliteJournal, StateError, locked
 from afflux.controlplane.server import BODY_BYTES, ApiHandler, Committed
 from afflux.controlplane.simulation import Simulation
@@ -110,7 +109,7 @@ class ControlPlane:
                 writer, Authenticator(token), Authorizer(store, enforced=self._settings.enforce_rbac)
             ),
             fan_out=fan_out,
-            fixed=FixedPaths(registry, OpenApi(registry, builtin_schemas(MINOR)), MINOR),
+            fixed=FixedPaths(registry, builtin_schemas(MINOR)),
             pod_logs=PodLogs(self._settings.pod_logs),
             committed=_committing(journal),
             host=self._settings.host,

@@ -12,7 +12,9 @@ from afflux.controlplane import discovery
 from afflux.controlplane.kind_registry import KindRegistry
 from afflux.controlplane.negotiation import JSON
 from afflux.controlplane.openapi import OpenApi
+from afflux.controlplane.openapi_v2 import PROTOBUF_ANSWERED, PROTOBUF_ASKED, OpenApiV2
 from afflux.objects.manifest import Json
+from afflux.schema.openapi import Schemas
 
 OPEN: Final = frozenset({"/healthz", "/readyz", "/livez", "/version"})
 """What may be read without a token."""
@@ -33,10 +35,11 @@ class FixedAnswer:
 class FixedPaths:
     """Answers by path; None for a path that isn't one of these."""
 
-    def __init__(self, registry: KindRegistry, openapi: OpenApi, minor: str) -> None:
+    def __init__(self, registry: KindRegistry, schemas: Schemas) -> None:
         self._registry = registry
-        self._openapi = openapi
-        self._version = orjson.dumps(_version(minor))
+        self._openapi = OpenApi(registry, schemas)
+        self._openapi_v2 = OpenApiV2(registry, schemas)
+        self._version = orjson.dumps(_version(schemas.minor))
         self._aggregated: dict[tuple[bool, str], tuple[int, bytes]] = {}
 
     def answer(self, path: str, accept: str, address: str) -> FixedAnswer | None:
@@ -47,6 +50,8 @@ class FixedPaths:
                 return FixedAnswer(self._version)
             case [first, *_] if first in _HEALTH:
                 return FixedAnswer(b"ok", "text/plain; charset=utf-8")
+            case ["openapi", "v2"]:
+                return self._swagger(accept)
             case ["openapi", "v3", *rest]:
                 return self._openapi_v3(rest)
             case ["api"] | ["apis"]:
@@ -72,6 +77,13 @@ class FixedPaths:
             body = orjson.dumps(discovery.aggregated(self._registry, media_type, core=core))
             found = self._aggregated[(core, media_type)] = (self._registry.generation, body)
         return FixedAnswer(found[1], media_type, _etag(found[1]), {"Vary": "Accept"})
+
+    def _swagger(self, accept: str) -> FixedAnswer:
+        if PROTOBUF_ASKED in accept:
+            body, media_type = self._openapi_v2.as_protobuf(), PROTOBUF_ANSWERED
+        else:
+            body, media_type = self._openapi_v2.as_json(), JSON
+        return FixedAnswer(body, media_type, _etag(body), {"Vary": "Accept"})
 
     def _openapi_v3(self, rest: list[str]) -> FixedAnswer | None:
         match rest:

@@ -18,11 +18,13 @@ from afflux.schema.openapi import Schemas
 
 _PREFIX: Final = "#/components/schemas/"
 _OBJECT_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
-_WRITE_OPTIONS: Final = (
+WRITE_OPTIONS: Final = (
     ("dryRun", "string"),
     ("fieldManager", "string"),
     ("fieldValidation", "string"),
 )
+"""Query parameters of writes, and their types."""
+
 _PATCH_TYPES: Final = (
     "application/apply-patch+yaml",
     "application/json-patch+json",
@@ -83,15 +85,18 @@ class OpenApi:
 
     def _add_schema(self, kind: ServedKind, schemas: dict[str, Json]) -> str:
         if kind.custom is not None:
-            name = _custom_name(kind)
-            schemas[name] = {**self._custom_schema(kind, schemas), "x-kubernetes-group-version-kind": [_gvk(kind)]}
+            name = custom_schema_name(kind)
+            schemas[name] = {
+                **self._custom_schema(kind, schemas),
+                "x-kubernetes-group-version-kind": [kind_marker(kind)],
+            }
             return name
         found = self._schemas.definition_name(kind.gvk)
         if found is None:
-            schemas[kind.gvk.kind] = {"type": "object", "x-kubernetes-group-version-kind": [_gvk(kind)]}
+            schemas[kind.gvk.kind] = {"type": "object", "x-kubernetes-group-version-kind": [kind_marker(kind)]}
             return kind.gvk.kind
         self._add_definition(found, schemas)
-        schemas[found] = {**schemas[found], "x-kubernetes-group-version-kind": [_gvk(kind)]}
+        schemas[found] = {**schemas[found], "x-kubernetes-group-version-kind": [kind_marker(kind)]}
         return found
 
     def _custom_schema(self, kind: ServedKind, schemas: dict[str, Json]) -> Manifest:
@@ -127,28 +132,35 @@ class OpenApi:
         return {**siblings, "allOf": [pointer]} if siblings else pointer
 
 
-def _custom_name(kind: ServedKind) -> str:
+def custom_schema_name(kind: ServedKind) -> str:
+    """The name of a custom kind's schema: the group reversed, version, kind."""
     reversed_group = ".".join(reversed(kind.gvk.group.split(".")))
     return f"{reversed_group}.{kind.gvk.version}.{kind.gvk.kind}"
 
 
-def _gvk(kind: ServedKind) -> dict[str, str]:
+def kind_marker(kind: ServedKind) -> dict[str, str]:
+    """The value of ``x-kubernetes-group-version-kind``."""
     return {"group": kind.gvk.group, "kind": kind.gvk.kind, "version": kind.gvk.version}
 
 
-def _paths(kind: ServedKind, schema_name: str) -> Manifest:
+def collection_path(kind: ServedKind) -> str:
+    """The path of a kind's objects as OpenAPI names it."""
     root = f"/apis/{kind.gvk.group}/{kind.gvk.version}" if kind.gvk.group else f"/api/{kind.gvk.version}"
-    collection = f"{root}/namespaces/{{namespace}}/{kind.plural}" if kind.namespaced else f"{root}/{kind.plural}"
+    return f"{root}/namespaces/{{namespace}}/{kind.plural}" if kind.namespaced else f"{root}/{kind.plural}"
+
+
+def _paths(kind: ServedKind, schema_name: str) -> Manifest:
+    collection = collection_path(kind)
     return {
         collection: {
             "get": _operation(kind, schema_name, "list", ()),
-            "post": _operation(kind, schema_name, "post", _WRITE_OPTIONS),
+            "post": _operation(kind, schema_name, "post", WRITE_OPTIONS),
         },
         collection + "/{name}": {
             "get": _operation(kind, schema_name, "get", ()),
-            "put": _operation(kind, schema_name, "put", _WRITE_OPTIONS),
+            "put": _operation(kind, schema_name, "put", WRITE_OPTIONS),
             "patch": _patch_operation(kind, schema_name),
-            "delete": _operation(kind, schema_name, "delete", _WRITE_OPTIONS[:1]),
+            "delete": _operation(kind, schema_name, "delete", WRITE_OPTIONS[:1]),
         },
     }
 
@@ -162,12 +174,12 @@ def _operation(kind: ServedKind, schema_name: str, action: str, options: tuple[t
         ],
         "responses": {"200": {"description": "OK", "content": {"application/json": schema}}},
         "x-kubernetes-action": action,
-        "x-kubernetes-group-version-kind": _gvk(kind),
+        "x-kubernetes-group-version-kind": kind_marker(kind),
     }
 
 
 def _patch_operation(kind: ServedKind, schema_name: str) -> Manifest:
-    operation = _operation(kind, schema_name, "patch", (*_WRITE_OPTIONS, ("force", "boolean")))
+    operation = _operation(kind, schema_name, "patch", (*WRITE_OPTIONS, ("force", "boolean")))
     types = [each for each in _PATCH_TYPES if not (kind.is_custom and "strategic" in each)]
     content = {each: {"schema": {"type": "object"}} for each in types}
     return {**operation, "requestBody": {"content": content, "required": True}}
