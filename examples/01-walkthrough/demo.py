@@ -82,11 +82,11 @@ def bad_input(walk: Walkthrough) -> None:
     good = (walk.clone / APP).read_text()
     with step("(c) invalid YAML: refused with file and line") as seen:
         walk.push("Break the YAML", lambda text: text.replace("spec:\n  replicas: 2", "spec:\n  replicas: [2"))
-        seen(walk.refused(APP, f"{APP}:1"))
+        seen(walk.refused(APP, "line 10"))
     with step("    an unknown field: refused with file, line and field") as seen:
         walk.push("Misspell a field", lambda _: good.replace("          ports:", "          portz:"))
         line = 1 + good[: good.index("          ports:")].count("\n")
-        seen(walk.refused("spec.template.spec.containers[0].portz", f"{APP}:{line}"))
+        seen(walk.refused("spec.template.spec.containers[0].portz", APP, f"line {line}"))
     with step("    the good state again"):
         walk.applied(walk.push("Back to the good state", lambda _: good))
 

@@ -42,7 +42,6 @@ class UpOptions:
     path: str | None = None
     data_dir: Path | None = None
     log_level: str = "info"
-    quiet: bool = False
 
 
 @dataclass(frozen=True, repr=False)
@@ -119,7 +118,7 @@ def _settings(data: DataDirectory, kubeconfig: Path, options: UpOptions) -> Sett
         kubeconfig=kubeconfig,
         field_validation_strict=True,
         stand_in=True,
-        log_level="error" if options.quiet and options.log_level == "info" else options.log_level,
+        log_level=options.log_level,
         log_encoding="console",
         log_files=_log_files(data),
     )

@@ -34,7 +34,7 @@ def up(
     Starts a control plane, a Git server with a copy of SOURCE to push to, and the controllers; runs until Ctrl-C.
     The next `up` on the same SOURCE (or --data-dir) goes on where this one stopped.
     """
-    options = UpOptions(source, branch, path, data_dir, log_level, quiet=output == "json")
+    options = UpOptions(source, branch, path, data_dir, log_level)
     try:
         run_loop(_run(options, output))
     except UpFailed as error:
