@@ -128,6 +128,14 @@ def test_a_wait_after_a_start_says_that_it_will_be_tried_again() -> None:
     assert conditions(settled(started, waiting)) == [RETRYING, ("Ready", "False", "DependencyNotReady", "not yet")]
 
 
+def test_a_retry_leaves_the_failure_in_sight() -> None:
+    failed = settled({}, replace(RUN, end=Failure("BuildFailed", "no"))).status
+    retry = replace(RUN, causes=frozenset((Cause.RETRY,)), progress="Building manifests")
+    assert settled(failed, retry).status == failed
+    by_a_source = replace(retry, causes=frozenset((Cause.RETRY, Cause.SOURCE)))
+    assert conditions(settled(failed, by_a_source))[1] == UNREADY
+
+
 def test_the_generation_counts_as_observed_after_success_and_stall_only() -> None:
     previous = {"observedGeneration": 1}
     ends: list[Any] = [DONE, Failure("AccessDenied", "no", stalled=True), Failure("BuildFailed", "no"), None]

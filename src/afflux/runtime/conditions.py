@@ -65,6 +65,12 @@ class ConditionList:
         entry = self.entries.get(condition_type)
         return None if entry is None else entry.get("status")
 
+    @property
+    def is_retrying(self) -> bool:
+        """Whether the last run failed and is to be tried again."""
+        reconciling = self.entries.get("Reconciling")
+        return reconciling is not None and reconciling.get("reason") == "ProgressingWithRetry"
+
     def touched(self, condition_type: str) -> bool:
         """Whether the condition was set since this list was read."""
         return condition_type in self._touched

@@ -138,6 +138,8 @@ def _conclude(conditions: ConditionList, log: RunLog[T], rules: Rules[T]) -> Non
 
 
 def _under_way(conditions: ConditionList, log: RunLog[T], rules: Rules[T], progress: str) -> None:
+    if log.causes == {Cause.RETRY} and conditions.is_retrying:
+        return  # the failure stays in sight until there is something else to say
     conditions.clear("Stalled")
     conditions.set("Reconciling", "True", "Progressing", progress)
     drifted = Cause.GENERATION in log.causes or any(log.facts.get(abnormal) for abnormal in rules.abnormal)
