@@ -90,7 +90,7 @@ def test_lists_are_opened() -> None:
 
 
 def test_invalid_yaml_is_named_with_file_and_line() -> None:
-    with pytest.raises(RenderFailed, match=r"failed to decode Kubernetes YAML from apps/one\.yaml, line \d"):
+    with pytest.raises(RenderFailed, match=r"failed to decode Kubernetes YAML from apps/one\.yaml:\d: "):
         rendered({"apps/one.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: [}\n"}, "apps")
 
 
@@ -149,8 +149,7 @@ def test_no_value_of_a_variable_is_shown() -> None:
 def test_an_unknown_field_is_a_warning_or_with_strict_fields_an_error() -> None:
     files = {"web.yaml": CONFIG + "---\n" + DEPLOYMENT + "          imagePullPolice: Always\n"}
     complaint = (
-        'Deployment/web: unknown field "spec.template.spec.containers[0].imagePullPolice"'
-        " (from web.yaml, document 2, line 24)"
+        'web.yaml:24: unknown field "spec.template.spec.containers[0].imagePullPolice" in Deployment/web (document 2)'
     )
     found = rendered(files)
     assert found.warnings == (complaint,)
@@ -180,7 +179,7 @@ spec:
 """
     widget = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: one}\nspec:\n  sise: 3\n"
     [warning] = rendered({"crd.yaml": definition, "one.yaml": widget}).warnings
-    assert warning == 'Widget/one: unknown field "spec.sise" (from one.yaml, document 1, line 5)'
+    assert warning == 'one.yaml:5: unknown field "spec.sise" in Widget/one (document 1)'
 
 
 def test_fields_of_fluxs_own_kinds_are_checked() -> None:
@@ -189,7 +188,7 @@ def test_fields_of_fluxs_own_kinds_are_checked() -> None:
         "spec:\n  interval: 10m\n  prune: true\n  pruning: true\n  sourceRef: {kind: GitRepository, name: fleet}\n"
     )
     [warning] = rendered({"apps.yaml": text}).warnings
-    assert warning == 'Kustomization/apps: unknown field "spec.pruning" (from apps.yaml, document 1, line 7)'
+    assert warning == 'apps.yaml:7: unknown field "spec.pruning" in Kustomization/apps (document 1)'
 
 
 def test_an_encrypted_secret_is_refused() -> None:

@@ -110,7 +110,7 @@ def _build_failure(error: KustomizeError, over: Overlay) -> str:
     """Flux checks the files that it puts into a generated kustomization by itself, and says so."""
     if over.generated and error.place.file:
         place = error.place
-        where = f"{place.file.lstrip('/')}{f', line {place.line}' if place.line else ''}"
+        where = f"{place.file.lstrip('/')}{f':{place.line}' if place.line else ''}"
         return f"failed to decode Kubernetes YAML from {where}: {error}"
     return f"kustomize build failed: {error}"
 

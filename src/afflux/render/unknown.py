@@ -57,14 +57,17 @@ def _declared(definition: Manifest) -> Iterator[tuple[GroupVersionKind, Schema]]
 
 
 def complaints_about(manifest: Manifest, origin: Origin, schemas: KindSchemas, filesystem: FileSystem) -> Iterator[str]:
-    """One text a field that the object's kind doesn't have: object, field, file, document and line."""
+    """One text a field that the object's kind doesn't have: file and line, field, object, document."""
     schema = schemas.find(gvk_of(manifest))
     if schema is None:
         return
     for path in unknown_fields(manifest, schema):
-        line = _line_of(path, origin, filesystem)
-        place = f" (from {origin.file.lstrip('/')}, document {origin.document + 1}, line {line})" if origin.file else ""
-        yield f'{ref_of(manifest).subject}: unknown field "{field_path_text(path)}"{place}'
+        problem = f'unknown field "{field_path_text(path)}" in {ref_of(manifest).subject}'
+        if not origin.file:
+            yield problem
+        else:
+            place = f"{origin.file.lstrip('/')}:{_line_of(path, origin, filesystem)}"
+            yield f"{place}: {problem} (document {origin.document + 1})"
 
 
 def _line_of(path: Sequence[str | int], origin: Origin, filesystem: FileSystem) -> int:
