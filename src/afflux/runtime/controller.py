@@ -1,12 +1,11 @@
 """One kind's controller: what wakes its objects, and the workers that run them."""
 
 import asyncio
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Generic, TypeVar, cast
-
-import structlog
 
 from afflux.api.kinds import FluxKind, decode
 from afflux.kube.client import EVERYTHING, KubeClient, Selection
@@ -187,7 +186,7 @@ class RunningController:
             self._retry(work, str(error))
         except Exception as error:
             self._retry(work, f"internal error: {type(error).__name__}: {error}")
-            structlog.get_logger().debug("reconciler defect", exc_info=error)
+            self.runner.log.debug("runtime defect", stacktrace="".join(traceback.format_exception(error)))
         else:
             self._troubles.pop(work.key, None)
             if requeue is not None:

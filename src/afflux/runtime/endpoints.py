@@ -4,8 +4,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
+from yarl import URL
 
 from afflux.runtime.metrics import CONTENT_TYPE, Metrics
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @asynccontextmanager
@@ -36,10 +40,22 @@ async def serve_health(address: str, waits_for: Callable[[], list[str]]) -> Asyn
         yield bound
 
 
+def _is_loopback(host: str) -> bool:
+    return host.strip("[]") in _LOOPBACK
+
+
+@web.middleware
+async def _own_host_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A web page that somebody's browser shows must not read us by a name of its own (DNS rebinding)."""
+    if URL(f"http://{request.host}").host not in _LOOPBACK:
+        raise web.HTTPForbidden(text="this listener is for the local machine")
+    return await handler(request)
+
+
 @asynccontextmanager
 async def _serving(address: str, routes: list[web.RouteDef]) -> AsyncIterator[str]:
     host, _, port = address.rpartition(":")
-    application = web.Application(client_max_size=4096)
+    application = web.Application(client_max_size=4096, middlewares=[_own_host_only] if _is_loopback(host) else [])
     application.add_routes(routes)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
