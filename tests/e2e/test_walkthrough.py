@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from walkthrough import poll
 
 pytestmark = pytest.mark.e2e
 
@@ -56,10 +57,14 @@ def test_two_processes_never_share_a_data_directory(walk: Any) -> None:
     assert walk.stop() == 0
 
 
-def test_an_empty_repository_waits_for_the_first_push(walk: Any, tmp_path: Path) -> None:
-    from walkthrough import poll
-
+def test_an_empty_repository_waits_for_the_first_push(walk: Any) -> None:
     walk.start(source="")
-    poll(lambda: "no commit" in walk.ready("gitrepository", "flux-system")["message"].lower() or None, "empty", 20)
-    assert walk.ready("gitrepository", "flux-system")["status"] == "False"
+    poll(lambda: walk.ready("gitrepository", "flux-system").get("reason") == "EmptyGitRepository", "empty", 20)
+    walk.git("clone", "--quiet", walk.said["cloneURL"], str(walk.clone), cwd=walk.work)
+    (walk.clone / "one.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one, namespace: default}\n")
+    walk.git("add", "--all")
+    walk.git("commit", "--quiet", "--message", "The first commit")
+    walk.git("push", "--quiet", "origin", "HEAD:main")
+    walk.applied(walk.git("rev-parse", "HEAD"), "flux-system", timeout=20)
+    assert walk.get("configmap", "one")
     assert walk.stop() == 0
