@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -18,6 +19,43 @@ RECONCILE_BUCKETS = tuple(0.01 * (1800 / 0.01) ** (step / 9) for step in range(1
 
 QUEUE_BUCKETS = tuple(10.0**exponent for exponent in range(-8, 4))
 """As client-go's work queue has them."""
+
+
+class _Described(NamedTuple):
+    name: str
+    documentation: str
+    labels: tuple[str, ...]
+
+
+_QUEUE = ("name", "controller")
+
+RECONCILE_DURATION = _Described(
+    "gotk_reconcile_duration_seconds",
+    "The duration in seconds of a GitOps Toolkit resource reconciliation.",
+    ("kind", "name", "namespace"),
+)
+RECONCILE_TOTAL = _Described(
+    "controller_runtime_reconcile_total",
+    "Total number of reconciliations per controller",
+    ("controller", "result"),
+)
+RECONCILE_ERRORS = _Described(
+    "controller_runtime_reconcile_errors_total",
+    "Total number of reconciliation errors per controller",
+    ("controller",),
+)
+QUEUE_ADDS = _Described("workqueue_adds_total", "Total number of adds handled by workqueue", _QUEUE)
+QUEUE_RETRIES = _Described("workqueue_retries_total", "Total number of retries handled by workqueue", _QUEUE)
+QUEUE_DURATION = _Described(
+    "workqueue_queue_duration_seconds",
+    "How long in seconds an item stays in workqueue before being requested",
+    _QUEUE,
+)
+WORK_DURATION = _Described(
+    "workqueue_work_duration_seconds",
+    "How long in seconds processing an item from workqueue takes.",
+    _QUEUE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,46 +80,15 @@ class Metrics:
         ProcessCollector(registry=registry)
         queues = QueueCollector()
         registry.register(queues)
-        queue_labels = ("name", "controller")
         return cls(
             registry=registry,
-            reconcile_duration=Histogram(
-                "gotk_reconcile_duration_seconds",
-                "The duration in seconds of a GitOps Toolkit resource reconciliation.",
-                ("kind", "name", "namespace"),
-                buckets=RECONCILE_BUCKETS,
-                registry=registry,
-            ),
-            reconcile_total=Counter(
-                "controller_runtime_reconcile_total",
-                "Total number of reconciliations per controller",
-                ("controller", "result"),
-                registry=registry,
-            ),
-            reconcile_errors=Counter(
-                "controller_runtime_reconcile_errors_total",
-                "Total number of reconciliation errors per controller",
-                ("controller",),
-                registry=registry,
-            ),
-            queue_adds=Counter("workqueue_adds_total", "Adds handled by workqueue", queue_labels, registry=registry),
-            queue_retries=Counter(
-                "workqueue_retries_total", "Retries handled by workqueue", queue_labels, registry=registry
-            ),
-            queue_duration=Histogram(
-                "workqueue_queue_duration_seconds",
-                "How long in seconds an item stays in workqueue before being requested",
-                queue_labels,
-                buckets=QUEUE_BUCKETS,
-                registry=registry,
-            ),
-            work_duration=Histogram(
-                "workqueue_work_duration_seconds",
-                "How long in seconds processing an item from workqueue takes.",
-                queue_labels,
-                buckets=QUEUE_BUCKETS,
-                registry=registry,
-            ),
+            reconcile_duration=Histogram(*RECONCILE_DURATION, buckets=RECONCILE_BUCKETS, registry=registry),
+            reconcile_total=Counter(*RECONCILE_TOTAL, registry=registry),
+            reconcile_errors=Counter(*RECONCILE_ERRORS, registry=registry),
+            queue_adds=Counter(*QUEUE_ADDS, registry=registry),
+            queue_retries=Counter(*QUEUE_RETRIES, registry=registry),
+            queue_duration=Histogram(*QUEUE_DURATION, buckets=QUEUE_BUCKETS, registry=registry),
+            work_duration=Histogram(*WORK_DURATION, buckets=QUEUE_BUCKETS, registry=registry),
             queues=queues,
         )
 
