@@ -1,13 +1,15 @@
 """The embedded Git server, driven by the real git."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
-from afflux.app.git_server import GitServer
+from afflux.app.git_server import GitServer, ServerLimits, SmartHttp
 from afflux.remotes.credentials import BasicAuth
 from git_fixture import Upstream, git
 
@@ -124,3 +126,35 @@ async def test_the_port_is_kept_across_a_restart(upstream: Upstream) -> None:
 async def test_an_empty_token_is_refused(upstream: Upstream) -> None:
     with pytest.raises(ValueError, match="empty"):
         GitServer(upstream.bare, "")
+
+
+async def test_a_client_that_goes_away_disturbs_nobody(
+    server: GitServer, upstream: Upstream, pushes: Pushes, caplog: pytest.LogCaptureFixture
+) -> None:
+    upstream.commit({f"f{n}": random.Random(n).randbytes(50_000) for n in range(40)})
+    for service, body in (("git-upload-pack", b"0014command=ls-refs\n"), ("git-receive-pack", b"00a5" + b"0" * 40)):
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        authorization = BasicAuth("git", TOKEN).authorization
+        head = f"POST /repo.git/{service} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Length: 5000\r\n"
+        writer.write(f"{head}Authorization: {authorization}\r\n\r\n".encode() + body)
+        await writer.drain()
+        writer.transport.abort()
+    await run_git(upstream.work, "push", "--quiet", server.clone_url, "HEAD:refs/heads/other")
+    assert pushes == [["refs/heads/other"]]
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_push_that_is_too_large_is_refused_whole(upstream: Upstream, pushes: Pushes) -> None:
+    upstream.commit({"big": random.Random(1).randbytes(300_000)}, push=False)
+    handler = SmartHttp(upstream.bare, lambda _: True, pushes, ServerLimits(push_bytes=100_000))
+    runner = web.AppRunner(handler.application())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/repo.git"
+        with pytest.raises(AssertionError, match=r"413|hung up|unexpected disconnect"):
+            await run_git(upstream.work, "push", "--quiet", url, "HEAD:main")
+        assert git(upstream.bare, "for-each-ref") == ""
+        assert pushes == []
+    finally:
+        await runner.cleanup()

@@ -79,7 +79,10 @@ class SmartHttp:
         if not self._authorize(request.headers.get("Authorization", "")):
             challenge = {"WWW-Authenticate": 'Basic realm="afflux", charset="UTF-8"'}
             return web.Response(status=401, text="a token is needed\n", headers=challenge)
-        return await handler(request)
+        try:
+            return await handler(request)
+        except ConnectionResetError:
+            return web.Response(status=400)  # the client has gone; nobody reads this
 
     async def _advertise(self, request: web.Request) -> web.Response:
         service = request.query.get("service", "")
@@ -93,29 +96,20 @@ class SmartHttp:
 
     async def _upload_pack(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={**_NO_CACHE, "Content-Type": "application/x-git-upload-pack-result"})
-        async with self._process(request, "git-upload-pack") as process:
-            feeding = asyncio.create_task(self._feed(request, process))
-            try:
-                assert process.stdout is not None
-                await response.prepare(request)
-                while chunk := await process.stdout.read(_CHUNK):
-                    await response.write(chunk)
-                await feeding
-            finally:
-                feeding.cancel()
+        async with self._process(request, "git-upload-pack") as process, self._fed(request, process):
+            assert process.stdout is not None
+            await response.prepare(request)
+            while chunk := await process.stdout.read(_CHUNK):
+                await response.write(chunk)
         await response.write_eof()
         return response
 
     async def _receive_pack(self, request: web.Request) -> web.StreamResponse:
         commands = _Commands()
         async with self._process(request, "git-receive-pack") as process:
-            feeding = asyncio.create_task(self._feed(request, process, commands))
-            try:
+            async with self._fed(request, process, commands):
                 assert process.stdout is not None
                 output = await process.stdout.read()
-                await feeding
-            finally:
-                feeding.cancel()
             await process.wait()
         await self._tell(commands)
         return web.Response(body=output, content_type="application/x-git-receive-pack-result", headers=_NO_CACHE)
@@ -129,6 +123,19 @@ class SmartHttp:
             await self._on_push(moved)
         except Exception:
             _log.exception("the listener for pushes failed", references=moved)
+
+    @asynccontextmanager
+    async def _fed(
+        self, request: web.Request, process: asyncio.subprocess.Process, commands: "_Commands | None" = None
+    ) -> AsyncIterator[None]:
+        """The process gets the request's body while the block reads its output."""
+        feeding = asyncio.create_task(self._feed(request, process, commands))
+        try:
+            yield
+            await feeding
+        finally:
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
 
     async def _feed(
         self, request: web.Request, process: asyncio.subprocess.Process, commands: "_Commands | None" = None
