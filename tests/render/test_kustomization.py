@@ -148,9 +148,7 @@ def test_no_value_of_a_variable_is_shown() -> None:
 
 def test_an_unknown_field_is_a_warning_or_with_strict_fields_an_error() -> None:
     files = {"web.yaml": CONFIG + "---\n" + DEPLOYMENT + "          imagePullPolice: Always\n"}
-    complaint = (
-        'web.yaml:24: unknown field "spec.template.spec.containers[0].imagePullPolice" in Deployment/web (document 2)'
-    )
+    complaint = 'web.yaml:24: unknown field "spec.template.spec.containers[0].imagePullPolice" in Deployment/web (document 2, line 24)'
     found = rendered(files)
     assert found.warnings == (complaint,)
     assert "imagePullPolice" not in str(found.manifests[1].manifest)
@@ -179,7 +177,7 @@ spec:
 """
     widget = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: one}\nspec:\n  sise: 3\n"
     [warning] = rendered({"crd.yaml": definition, "one.yaml": widget}).warnings
-    assert warning == 'one.yaml:5: unknown field "spec.sise" in Widget/one (document 1)'
+    assert warning == 'one.yaml:5: unknown field "spec.sise" in Widget/one (document 1, line 5)'
 
 
 def test_fields_of_fluxs_own_kinds_are_checked() -> None:
@@ -188,7 +186,7 @@ def test_fields_of_fluxs_own_kinds_are_checked() -> None:
         "spec:\n  interval: 10m\n  prune: true\n  pruning: true\n  sourceRef: {kind: GitRepository, name: fleet}\n"
     )
     [warning] = rendered({"apps.yaml": text}).warnings
-    assert warning == 'apps.yaml:7: unknown field "spec.pruning" in Kustomization/apps (document 1)'
+    assert warning == 'apps.yaml:7: unknown field "spec.pruning" in Kustomization/apps (document 1, line 7)'
 
 
 def test_an_encrypted_secret_is_refused() -> None:

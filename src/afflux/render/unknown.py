@@ -66,8 +66,8 @@ def complaints_about(manifest: Manifest, origin: Origin, schemas: KindSchemas, f
         if not origin.file:
             yield problem
         else:
-            place = f"{origin.file.lstrip('/')}:{_line_of(path, origin, filesystem)}"
-            yield f"{place}: {problem} (document {origin.document + 1})"
+            line = _line_of(path, origin, filesystem)
+            yield f"{origin.file.lstrip('/')}:{line}: {problem} (document {origin.document + 1}, line {line})"
 
 
 def _line_of(path: Sequence[str | int], origin: Origin, filesystem: FileSystem) -> int:
