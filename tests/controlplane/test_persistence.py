@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 import yaml
-from cluster import ClusterProcess, start_cluster
 
 from afflux.controlplane.control_plane import ControlPlane
 from afflux.controlplane.persistence import SCHEMA, StateError
+from cluster import ClusterProcess, start_cluster
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 

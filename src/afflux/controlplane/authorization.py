@@ -18,6 +18,31 @@ _ROLE_BINDINGS: Final = StorageKey(_GROUP, "rolebindings")
 _CLUSTER_ROLE_BINDINGS: Final = StorageKey(_GROUP, "clusterrolebindings")
 
 
+_EVERYBODY: Final[tuple[Manifest, ...]] = (
+    {
+        "verbs": ["create"],
+        "apiGroups": ["authorization.k8s.io", "authentication.k8s.io"],
+        "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"],
+    },
+    {
+        "verbs": ["get"],
+        "nonResourceURLs": [
+            "/",
+            "/api",
+            "/api/*",
+            "/apis",
+            "/apis/*",
+            "/openapi",
+            "/openapi/*",
+            "/version",
+            "/version/",
+        ]
+        + ["/healthz", "/livez", "/readyz"],
+    },
+)
+"""What a cluster's standard roles give to every authenticated user: discovery, and asking about oneself."""
+
+
 class Attempt(NamedTuple):
     """What is tried. ``path`` is set instead of a resource for paths such as ``/version``."""
 
@@ -54,6 +79,7 @@ class Authorizer:
             yield {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
             yield {"verbs": ["*"], "nonResourceURLs": ["*"]}
             return
+        yield from _EVERYBODY
         for binding in self._store.list(_CLUSTER_ROLE_BINDINGS):
             if _binds(binding.manifest, user, ""):
                 yield from self._role_rules(binding.manifest["roleRef"], "")

@@ -61,8 +61,10 @@ def _pod_log(text: str) -> tuple[str, Path]:
 
 
 def _run(data_dir: Path | None, settings: Settings, kubeconfig_out: Path, *, exit_with_stdin: bool) -> None:
+    import structlog
     import uvloop
 
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     uvloop.run(_serve(data_dir, settings, kubeconfig_out, exit_with_stdin=exit_with_stdin))
 
 
