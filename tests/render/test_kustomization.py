@@ -148,7 +148,10 @@ def test_no_value_of_a_variable_is_shown() -> None:
 
 def test_an_unknown_field_is_a_warning_or_with_strict_fields_an_error() -> None:
     files = {"web.yaml": CONFIG + "---\n" + DEPLOYMENT + "          imagePullPolice: Always\n"}
-    complaint = 'web.yaml:24: unknown field "spec.template.spec.containers[0].imagePullPolice" in Deployment/web (document 2, line 24)'
+    complaint = (
+        'web.yaml:24: unknown field "spec.template.spec.containers[0].imagePullPolice"'
+        " in Deployment/web (document 2, line 24)"
+    )
     found = rendered(files)
     assert found.warnings == (complaint,)
     assert "imagePullPolice" not in str(found.manifests[1].manifest)
