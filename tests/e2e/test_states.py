@@ -150,7 +150,7 @@ def test_a_path_that_disappears_keeps_objects_and_inventory(case: Case) -> None:
 
 def test_a_missing_source_is_named(case: Case) -> None:
     case.create(sourceRef={"kind": "GitRepository", "name": "nowhere"})
-    case.not_ready("ArtifactFailed", "GitRepository/flux-system/nowhere", "not found")
+    case.not_ready("ArtifactFailed", "gitrepositories", "nowhere", "not found")
 
 
 def test_a_git_server_that_is_down_is_said_and_what_was_applied_stays(case: Case) -> None:
