@@ -55,7 +55,9 @@ def decide(deployment: Manifest, sets: Sequence[Manifest], now: Moment) -> Decis
     _sizes(decision, rollout, paused=paused)
     if not paused:
         _forget_history(decision, rollout)
-    decide_status(decision, rollout, now)
+    if not any(isinstance(write, Create) for write in decision.writes):
+        # A set that is only now being made will say more in a moment.
+        decide_status(decision, rollout, now)
     return decision
 
 

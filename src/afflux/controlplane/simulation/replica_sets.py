@@ -29,7 +29,9 @@ def decide(replica_set: Manifest, pods: Sequence[Manifest], now: Moment) -> Deci
         return decision
     _scale(decision, replica_set, active)
     _hand_down(decision, replica_set, active)
-    _count(decision, replica_set, pods, now)
+    if not any(isinstance(write, Create) for write in decision.writes):
+        # Pods that are only now being made are counted in a moment.
+        _count(decision, replica_set, pods, now)
     return decision
 
 

@@ -60,8 +60,9 @@ from afflux.objects.selectors import InvalidSelector, label_selector
 DELAY: Final = 0.05
 """Seconds that a Pod takes to start, unless somebody says otherwise."""
 _POD_NETWORK: Final = ipaddress.IPv4Network("10.244.0.0/16")
-_SERVICE_PAUSE: Final = 0.01
-"""Seconds in which changes of a Service's Pods are gathered before its endpoints are written."""
+_PAUSE: Final = 0.002
+_PAUSES: Final = {POD: 0.0, SERVICE: 0.01, DISRUPTION_BUDGET: 0.01}
+"""Seconds in which changes around an object are gathered before it is looked at: many Pods, one write."""
 _WORKERS: Final = 4
 _WATCH_PAUSE: Final = 1.0
 _KUBELET: Final = frozenset({POD, NODE})
@@ -161,18 +162,14 @@ class Simulation:
             self._addresses.pop((manifest.get("status") or {}).get("podIP") or "", None)
             for service in self._view.in_namespace(SERVICE, place.namespace):
                 if services.selects(service, labels_of(manifest)):
-                    self._queue.add_after(place_of(service), _SERVICE_PAUSE)
+                    self._queue.add_after(place_of(service), _PAUSES[SERVICE])
             for claim in self._users.forget(place):
                 self._queue.add(claim)
 
     def _ring(self, manifest: Manifest, before: Manifest | None) -> None:
         for place in affected(self._view, self._users, manifest, before):
-            if place.gvk not in self._steps:
-                continue
-            if place.gvk == SERVICE:
-                self._queue.add_after(place, _SERVICE_PAUSE)
-            else:
-                self._queue.add(place)
+            if place.gvk in self._steps:
+                self._queue.add_after(place, _PAUSES.get(place.gvk, _PAUSE))
 
     async def _work(self, place: Place) -> None:
         manifest = self._view.get(place)
