@@ -236,6 +236,7 @@ async def test_bad_neighbours_disturb_nobody(bench: Bench) -> None:
     await bench.create("down", down.url)
     await bench.create("no-branch", good.url, ref={"branch": "nope"})
     await bench.create("ssh", "ssh://git@example.com/x")
+    await bench.create("too-long", good.url, interval="9999999999h")
     for number in range(5):
         await bench.create(f"good-{number}", good.url)
     for number in range(5):
@@ -245,6 +246,10 @@ async def test_bad_neighbours_disturb_nobody(bench: Bench) -> None:
     await bench.failing("no-branch", "GitOperationFailed", 'couldn\'t find remote ref "refs/heads/nope"')
     stalled = await bench.failing("ssh", "UnsupportedField", "spec.url (ssh)")
     assert condition_of(stalled["status"], "Stalled") is not None
+    await bench.failing("too-long", "InvalidObject", "interval")
+    mended = {"spec": {"interval": "1h"}}
+    await bench.client.patch(bench.target("too-long"), mended, patch_type=PatchType.MERGE)
+    await bench.ready("too-long", commit=commit)
     late = empty.upstream.commit({"a.yaml": "1\n"})
     bench.wake("empty")
     await bench.ready("empty", commit=late)
