@@ -3,32 +3,17 @@
 import gzip
 import random
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from waiting import let_pass
+from walkthrough_commits import edits
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 KILLS = 10
-Edit = Callable[[str], str]
-
-
-def edits() -> list[tuple[str, Edit]]:
-    """The walk-through's commits, and a few more, each with its message."""
-
-    def rename(text: str) -> str:
-        return text.replace("nginx", "nginx-new").replace("image: nginx-new", "image: nginx")
-
-    images = [(f"Image {n}", _image(n)) for n in range(1, 5)]
-    return [("Rename the app", rename), *images, ("Scale", lambda text: text.replace("replicas: 2", "replicas: 3"))]
-
-
-def _image(number: int) -> Edit:
-    return lambda text: text.replace(f"image: nginx:1.27.{number - 1}", f"image: nginx:1.27.{number}")
 
 
 def cluster_of(walk: Any) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from typing import Any
 
 import orjson
 import pytest
-from test_kill_nine import edits
 from walkthrough import APP, HERE
 
 from afflux.app.git_server import GitServer
@@ -22,6 +21,7 @@ from afflux.app.root_objects import Root, namespace, root_objects
 from afflux.app.source_repository import prepare_source
 from recording_proxy import RecordingProxy
 from waiting import eventually, let_pass
+from walkthrough_commits import edits
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -135,7 +135,13 @@ async def fleet_in(work: Path) -> AsyncIterator[tuple[Fleet, RecordingProxy, Git
 
 
 async def apply_root(fleet: Fleet, git: GitServer) -> None:
-    """The Flux objects, as a person would write them, through `kubectl apply`."""
+    """The Flux objects, as a person would write them, through `kubectl apply`, once the controllers made the CRDs."""
+
+    async def installed() -> bool:
+        found = (await fleet.get("crds")).get("items", [])
+        return len([one for one in found if "conditions" in one.get("status", {})]) >= 2
+
+    await eventually(installed, 30)
     root = Root(git.url, "main", "./clusters/demo", "git", TOKEN, interval="1s")
     manifests = {"apiVersion": "v1", "kind": "List", "items": [namespace(), *root_objects(root)]}
     (fleet.work / "root.json").write_bytes(orjson.dumps(manifests))
