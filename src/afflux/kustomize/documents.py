@@ -11,7 +11,7 @@ from typing import NamedTuple
 import yaml as pyyaml
 
 from afflux.kustomize.errors import MalformedDocument, Place
-from afflux.kustomize.scalars import EMPTY_NULL, MARKING, Quoted, is_null, text_of, unmarked
+from afflux.kustomize.scalars import MARKING, Quoted, is_null, text_of, unmarked
 from afflux.lang.yaml import Document, YamlError, load_documents
 from afflux.lang.yaml.errors import from_parser
 from afflux.lang.yaml.folding import refolded
@@ -173,7 +173,7 @@ def _validate(item: Parsed, source: str) -> None:
 
 
 def _is_name(value: Json, text: str) -> bool:
-    return bool(text) and value is not EMPTY_NULL and value is not None
+    return bool(text) and not is_null(value)
 
 
 def _metadata_problem(value: Manifest, metadata: Manifest, kind: str) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from afflux.kustomize.errors import InvalidKustomization, TransformationFailed
 from afflux.kustomize.field_specs import split_path
 from afflux.kustomize.node_kinds import wrong_kind
-from afflux.kustomize.scalars import EMPTY_NULL, Quoted, is_null, text_of, untagged
+from afflux.kustomize.scalars import Quoted, is_null, text_of, untagged
 from afflux.lang.regexp import InvalidPattern, Pattern, compile_pattern
 from afflux.objects.manifest import Json
 
@@ -200,8 +200,6 @@ class PathMatcher:
 
 def shown(value: Json) -> str:
     """A scalar as YAML shows it: patterns of paths are matched against that."""
-    if value is EMPTY_NULL:
-        return ""
     return f'"{value}"' if type(value) is Quoted else text_of(value)
 
 

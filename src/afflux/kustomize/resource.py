@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from afflux.kustomize.resource_id import NOT_NAMESPACED, Gvk, IdKey, ResourceId, split_api_version
-from afflux.kustomize.scalars import EMPTY_NULL, is_null, text_of, untagged
+from afflux.kustomize.scalars import is_null, text_of, untagged
 from afflux.objects.manifest import Json, Manifest
 
 INTERNAL: Final = "internal.config.kubernetes.io/"
@@ -177,7 +177,7 @@ class Resource:
 
 
 def _text(value: Json) -> str:
-    return "" if value is None or value is EMPTY_NULL else text_of(value)
+    return "" if is_null(value) else text_of(value)
 
 
 def from_manifest(manifest: Manifest, origin: Origin) -> Resource:

@@ -43,27 +43,31 @@ class SpelledText(str):
     text: str
 
 
-class EmptyNull:
-    """``key:`` with nothing after it, unlike ``key: null``. There is one: ``EMPTY_NULL``."""
+class SpelledNull:
+    """A null that isn't written ``null``: ``~``, ``Null``, ``NULL``, or nothing at all (``EMPTY_NULL``)."""
 
-    __slots__ = ()
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
 
     def __bool__(self) -> bool:
         return False
 
     def __repr__(self) -> str:
-        return "EMPTY_NULL"
+        return f"SpelledNull({self.text!r})"
 
 
-EMPTY_NULL: Final = EmptyNull()
+EMPTY_NULL: Final = SpelledNull("")
+NULLS: Final = {"": EMPTY_NULL, "null": None, **{text: SpelledNull(text) for text in ("~", "Null", "NULL")}}
 
 Spelled = SpelledInt | SpelledFloat | SpelledBool | SpelledText
 
 
 def _resolve(text: str) -> Json:
     """kustomize's meaning of a plain scalar, in a type that keeps the text where the value alone would lose it."""
-    if not text:
-        return EMPTY_NULL
+    if text in NULLS:
+        return NULLS[text]
     value = KUSTOMIZE.resolve(text)
     kind = type(value)
     if kind is str:
@@ -96,7 +100,7 @@ MARKING: Final = Dialect("kustomize", _resolve, True, True, False)
 
 def is_null(value: Json) -> bool:
     """Whether the value is a null, however it is written."""
-    return value is None or value is EMPTY_NULL
+    return value is None or type(value) is SpelledNull
 
 
 def text_of(value: Json) -> str:
@@ -105,7 +109,7 @@ def text_of(value: Json) -> str:
         return value.text
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, SpelledInt | SpelledFloat | SpelledBool):
+    if isinstance(value, SpelledInt | SpelledFloat | SpelledBool | SpelledNull):
         return value.text
     if value is None:
         return "null"

@@ -149,7 +149,7 @@ class _Merge:
 
 
 def _nothing(value: Json) -> bool:
-    return value is ABSENT or value is None or value is EMPTY_NULL
+    return value is ABSENT or is_null(value)
 
 
 def _expect(kind: type, name: str, *values: Json) -> None:

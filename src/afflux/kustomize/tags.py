@@ -2,7 +2,7 @@
 
 from afflux.kustomize.errors import TransformationFailed
 from afflux.kustomize.field_paths import UntypedNew
-from afflux.kustomize.scalars import EMPTY_NULL, MARKING, SpelledBool, SpelledText, is_null, tagged_string, untagged
+from afflux.kustomize.scalars import MARKING, SpelledBool, SpelledText, is_null, tagged_string, untagged
 from afflux.objects.manifest import Json
 
 
@@ -29,7 +29,7 @@ def retagged(old: Json, text: str) -> Json:
 
 
 def _tag(value: Json) -> str:
-    if value is None or value is EMPTY_NULL:
+    if is_null(value):
         return "!!null"
     if isinstance(value, bool | SpelledBool):
         return "!!bool"
