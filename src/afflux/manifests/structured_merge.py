@@ -1,6 +1,7 @@
 """Merging what an applier sends into a live object, and taking fields out of one, field set by field set."""
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
 from afflux.manifests.field_set import FieldSet, is_atomic, item_element
@@ -68,9 +69,7 @@ def _merge_lists(live: list[Json], body: list[Json], schema: Schema) -> list[Jso
     left = deque((item_element(item, schema), item) for item in live)
     wanted = {item_element(item, schema): item for item in body}
     right = deque(wanted)
-    known: dict[str, Json] = {}
-    for element, item in left:
-        known[element] = None if element in known else item
+    known = _unambiguous(left)
     shared = deque(element for element in right if element in known)  # and not placed yet, as the body orders them
     placed: set[str] = set()
     merged: list[Json] = []
@@ -101,6 +100,14 @@ def _merge_lists(live: list[Json], body: list[Json], schema: Schema) -> list[Jso
         if right:
             place(right.popleft())
     return merged
+
+
+def _unambiguous(items: Iterable[tuple[str, Json]]) -> dict[str, Json]:
+    """Items by their element; None where several share it."""
+    known: dict[str, Json] = {}
+    for element, item in items:
+        known[element] = None if element in known else item
+    return known
 
 
 def _remove(value: Json, fields: _Trie, schema: Schema) -> Json:
