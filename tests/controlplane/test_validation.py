@@ -248,3 +248,10 @@ async def test_a_config_map_may_hold_a_mebibyte_and_no_more(api: Any) -> None:
     more = {"metadata": {"name": "x"}, "data": {"a": "y" * (1024 * 1024 + 1)}}
     reply = await api.post(f"{NAMESPACED['ConfigMap']}?dryRun=All", more)
     assert reply.json["message"] == 'ConfigMap "x" is invalid: []: Too long: may not be more than 1048576 bytes'
+
+
+async def test_who_makes_a_webhook_is_told_that_it_is_not_called(api: Any) -> None:
+    path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+    reply = await api.post(path, {"metadata": {"name": "hook"}, "webhooks": []})
+    assert reply.status == 201
+    assert "webhooks are not called by this control plane" in reply.headers["Warning"]

@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from afflux.controlplane.admission import claims, custom_resource_definitions, namespaces, pods, services, workloads
+from afflux.controlplane.admission import (
+    claims,
+    custom_resource_definitions,
+    namespaces,
+    pods,
+    services,
+    webhooks,
+    workloads,
+)
 from afflux.controlplane.admission.first_status import FIRST_STATUS
 from afflux.controlplane.pipeline import WriteContext
 from afflux.objects.manifest import Manifest
@@ -25,6 +33,8 @@ ON_CREATE: dict[tuple[str, str], OnCreate] = {
     ("", "PersistentVolumeClaim"): claims.create_claim,
     ("", "PersistentVolume"): claims.create_volume,
     ("", "Node"): claims.create_node,
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): webhooks.create,
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): webhooks.create,
     ("apps", "DaemonSet"): workloads.create_daemon_set,
     ("batch", "Job"): workloads.create_job,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): custom_resource_definitions.create,

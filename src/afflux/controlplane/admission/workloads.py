@@ -31,7 +31,8 @@ def create_job(context: WriteContext, new: Manifest) -> Manifest:
     labels = {**prefixed, "controller-uid": uid, "job-name": name}
     selector = spec.get("selector") or {}
     match = {**(selector.get("matchLabels") or {}), "batch.kubernetes.io/controller-uid": uid}
-    spec = {**spec, "selector": {**selector, "matchLabels": match}, "template": _labelled(spec["template"], labels)}
+    template = _labelled(spec.get("template") or {}, labels)
+    spec = {**spec, "selector": {**selector, "matchLabels": match}, "template": template}
     return {**_labelled(new, labels), "spec": spec}
 
 
@@ -45,7 +46,7 @@ def update_job(context: WriteContext, new: Manifest, old: Manifest) -> Manifest:
     labels = (template.get("metadata") or {}).get("labels") or {}
     if spec.get("selector") and generated.items() <= labels.items():
         return new
-    selector = spec.get("selector") or before["selector"]
+    selector = spec.get("selector") or before.get("selector")
     return {**new, "spec": {**spec, "selector": selector, "template": _labelled(template, generated)}}
 
 

@@ -10,7 +10,7 @@ from afflux.controlplane.errors import FieldError
 from afflux.controlplane.served_kind import ServedKind
 from afflux.controlplane.validation import access, configuration, pods, services, workloads
 from afflux.controlplane.validation.custom_resource_definitions import validate_crd
-from afflux.objects.manifest import Manifest
+from afflux.objects.manifest import Json, Manifest
 
 Check = Callable[[Manifest, Manifest | None], Iterator[FieldError]]
 
@@ -55,11 +55,17 @@ def validate(kind: ServedKind, new: Manifest, old: Manifest | None) -> list[Fiel
     An update that changes nothing outside metadata and status was valid before and is not looked at again.
     """
     check = CHECKS.get((kind.gvk.group, kind.gvk.kind))
-    if check is None or (old is not None and kind.gvk.kind != "CustomResourceDefinition" and _same_content(new, old)):
+    if check is None or (old is not None and _same_content(new, old)):
         return []
     return list(check(new, old))
 
 
 def _same_content(new: Manifest, old: Manifest) -> bool:
     names = (new.keys() | old.keys()) - {"metadata", "status", "apiVersion", "kind"}
-    return all(new.get(name) == old.get(name) for name in names)
+    return all(new.get(name) == old.get(name) for name in names) and _stored_versions(new) == _stored_versions(old)
+
+
+def _stored_versions(manifest: Manifest) -> Json:
+    """The one part of a status that is validated against its spec: a definition's."""
+    status = manifest.get("status")
+    return status.get("storedVersions") if isinstance(status, dict) else None
