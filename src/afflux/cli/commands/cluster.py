@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from afflux.controlplane.control_plane import Settings
 
 
-@click.command()
+EXAMPLES = """\b
+Examples:
+  afflux cluster --kubeconfig-out ./kubeconfig                     in memory
+  afflux cluster --data-dir ./state --kubeconfig-out ./kubeconfig  survives a restart
+"""
+
+
+@click.command(epilog=EXAMPLES)
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the state is kept; in memory without it.")
 @click.option(
     "--kubeconfig-out",

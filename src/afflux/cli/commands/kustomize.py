@@ -33,7 +33,14 @@ def kustomize() -> None:
     """Build kustomizations exactly as kustomize does."""
 
 
-@kustomize.command("build")
+EXAMPLES = """\b
+Examples:
+  afflux kustomize build overlays/production
+  afflux kustomize build . --reorder none -o manifests.yaml
+"""
+
+
+@kustomize.command("build", epilog=EXAMPLES)
 @click.argument("directory", default=".", metavar="DIR")
 @click.option("-o", "--output", metavar="FILE", help="Write there instead of to standard output (DIR: a file each).")
 @click.option(
