@@ -26,19 +26,9 @@ _EVERYBODY: Final[tuple[Manifest, ...]] = (
     },
     {
         "verbs": ["get"],
-        "nonResourceURLs": [
-            "/",
-            "/api",
-            "/api/*",
-            "/apis",
-            "/apis/*",
-            "/openapi",
-            "/openapi/*",
-            "/version",
-            "/version/",
-        ]
-        + ["/healthz", "/livez", "/readyz"],
+        "nonResourceURLs": ["/", "/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*"],
     },
+    {"verbs": ["get"], "nonResourceURLs": ["/version", "/version/", "/healthz", "/livez", "/readyz"]},
 )
 """What a cluster's standard roles give to every authenticated user: discovery, and asking about oneself."""
 

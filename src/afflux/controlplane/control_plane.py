@@ -42,6 +42,7 @@ _log = structlog.get_logger(__name__)
 MINOR: Final = "1.36"
 """The Kubernetes minor that is served."""
 
+_API_SERVER: Final = "kube-apiserver"
 _CONTROLLERS: Final = "kube-controller-manager"
 _STOP_SECONDS: Final = 1.0
 
@@ -151,7 +152,7 @@ class ControlPlane:
         access = LocalAccess(writer, _CONTROLLERS)
         self._stack.push_async_callback(self._end_tasks)
         store, registry = writer.store, writer.registry
-        self._run(CrdController(store, access, registry).run())
+        self._run(CrdController(store, LocalAccess(writer, _API_SERVER), registry).run())
         root_ca = authority.ca_pem.decode()
         self._run(NamespaceController(store, access, registry, root_ca=root_ca).run())
         self._run(GarbageCollector(store, access, registry).run())

@@ -12,10 +12,14 @@ from afflux.controlplane.admission import admit_deletion
 from afflux.controlplane.errors import FieldError, conflict, invalid_option
 from afflux.controlplane.metadata import arranged
 from afflux.controlplane.pipeline import Author, Written
-from afflux.controlplane.served_kind import ServedKind
+from afflux.controlplane.served_kind import ServedKind, StorageKey
 from afflux.controlplane.stored import StoredObject
 from afflux.controlplane.writer import Writer
 from afflux.objects.manifest import Json, Manifest
+
+_PODS: Final = StorageKey("", "pods")
+_PLAINLY_MARKED: Final = frozenset({"Namespace", "CustomResourceDefinition"})
+"""Kinds whose deletion sets the timestamp and nothing else."""
 
 _POLICIES: Final = ("Background", "Foreground", "Orphan")
 _HOLDING: Final[dict[str, str]] = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
@@ -73,7 +77,9 @@ def delete(writer: Writer, kind: ServedKind, live: StoredObject, options: Delete
     if not held and grace == 0:
         if not dry_run:
             writer.store.remove(live)
-        return Written(_marked(kind, admitted, finalizers, 0, writer.now()), None, removed=True)
+        # Only what can have a grace period is shown as it was at the end.
+        last = _marked(kind, admitted, finalizers, 0, writer.now()) if live.storage == _PODS else live.manifest
+        return Written(last, None, removed=True)
     marked = _marked(kind, admitted, finalizers, grace, writer.now())
     if marked == live.manifest:
         return Written(live.manifest, live)
@@ -121,7 +127,7 @@ def _namespace_finalizers(manifest: Manifest) -> bool:
 
 def _grace(live: StoredObject, options: DeleteOptions) -> int:
     """Seconds until a Pod may be removed; only what runs on a node has any."""
-    if live.storage != ("", "pods"):
+    if live.storage != _PODS:
         return 0
     spec = live.manifest["spec"]
     if not spec.get("nodeName") or (live.manifest.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
@@ -137,9 +143,9 @@ def _marked(kind: ServedKind, manifest: Manifest, finalizers: list[Json], grace:
     first = "deletionTimestamp" not in metadata
     if first or grace < metadata.get("deletionGracePeriodSeconds", 0):
         metadata["deletionTimestamp"] = _later(now, grace) if first else metadata["deletionTimestamp"]
-        if not _namespace_finalizers(manifest):
+        if manifest["kind"] not in _PLAINLY_MARKED:
             metadata["deletionGracePeriodSeconds"] = grace
-    if first and kind.has_generation:
+    if first and kind.has_generation and manifest["kind"] not in _PLAINLY_MARKED:
         metadata["generation"] = metadata.get("generation", 0) + 1
     return arranged(manifest, metadata)
 

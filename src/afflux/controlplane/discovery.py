@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -156,7 +158,15 @@ def _resource(kind: ServedKind) -> Manifest:
         resource["shortNames"] = list(kind.short_names)
     if kind.categories:
         resource["categories"] = list(kind.categories)
+    if "list" in kind.verbs:
+        resource["storageVersionHash"] = _storage_version_hash(kind)
     return resource
+
+
+def _storage_version_hash(kind: ServedKind) -> str:
+    gvk = kind.storage_gvk
+    digest = hashlib.sha256(f"{gvk.group}/{gvk.version}/{gvk.kind}".encode()).digest()
+    return base64.b64encode(digest[:8]).decode()
 
 
 def _subresources(kind: ServedKind) -> list[Manifest]:

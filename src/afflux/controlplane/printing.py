@@ -104,9 +104,7 @@ def _custom_printer(declared: tuple[PrinterColumn, ...]) -> Printer:
 
 def _custom_column(column: PrinterColumn) -> Column:
     words = column.description or f"Custom resource definition column (in JSONPath format): {column.json_path}"
-    # Dates are sent as ages, which are text.
-    type_ = "string" if column.type == "date" else column.type
-    return Column(column.name, type_, column.format, words, column.priority)
+    return Column(column.name, column.type, column.format, words, column.priority)
 
 
 def _cell(type_: str, found: list[Json], now: float) -> Json:

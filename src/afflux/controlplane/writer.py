@@ -26,6 +26,7 @@ from afflux.controlplane.pipeline import Author, WriteContext, WriteVerb, Writte
 from afflux.controlplane.served_kind import ServedKind
 from afflux.controlplane.store import ObjectTooLarge, Store
 from afflux.controlplane.stored import StoredObject
+from afflux.controlplane.typed import decode_typed
 from afflux.controlplane.validation import validate
 from afflux.objects.manifest import Manifest, metadata_of
 
@@ -65,17 +66,19 @@ class Writer:
             raise internal("resourceVersion should not be set on objects to be created")
         body = self._with_name(kind, namespace, body)
         context = self.context(kind, "create", author)
-        new = self._prepared(context, stamped(kind, _reset_status(kind, body), namespace, context.now), None)
+        new = _defaulted(kind, stamped(kind, _reset_status(kind, body), namespace, context.now))
+        # What admission adds is nobody's: ownership is of what the client wrote, defaults included.
         new = ownership.after_create(kind, new, author.manager, context.now)
-        return self._stored(kind, new, author, created=True)
+        return self._stored(kind, self._admitted(context, new, None), author, created=True)
 
     def create_applied(self, kind: ServedKind, namespace: str, body: Manifest, author: Author) -> Written:
         """Create an object from an applied configuration."""
         context = self.context(kind, "create", author)
         applied = ownership.applied(kind, None, body, ownership.Applying(author.manager, context.now))
-        new = self._prepared(context, stamped(kind, _reset_status(kind, applied.object), namespace, context.now), None)
+        body = _reset_status(kind, _typed(kind, applied.object))
+        new = _defaulted(kind, stamped(kind, body, namespace, context.now))
         new = with_managed_fields(new, applied.managed_fields)
-        return self._stored(kind, new, author, created=True)
+        return self._stored(kind, self._admitted(context, new, None), author, created=True)
 
     def update(
         self, kind: ServedKind, live: StoredObject, body: Manifest, author: Author, subresource: str = ""
@@ -84,10 +87,9 @@ class Writer:
         check_preconditions(kind, live, body)
         context = self.context(kind, "update", author, subresource)
         before = from_storage(kind, live.manifest)
-        new = _merged_parts(kind, carried_over(body, before), before, subresource)
-        new = self._prepared(context, new, before)
-        new = _next_generation(kind, new, before)
+        new = _defaulted(kind, _merged_parts(kind, carried_over(body, before), before, subresource))
         new = ownership.after_update(kind, before, new, ownership.Updating(author.manager, context.now, subresource))
+        new = _next_generation(context, self._admitted(context, new, before), before)
         return self.replaced(kind, live, new, author)
 
     def apply(
@@ -98,10 +100,10 @@ class Writer:
         context = self.context(kind, "update", author, applying.subresource)
         before = from_storage(kind, live.manifest)
         applied = ownership.applied(kind, before, body, applying)
-        new = _merged_parts(kind, carried_over(applied.object, before), before, applying.subresource)
-        new = self._prepared(context, new, before)
-        new = _next_generation(kind, new, before)
+        merged = carried_over(_typed(kind, applied.object), before)
+        new = _defaulted(kind, _merged_parts(kind, merged, before, applying.subresource))
         new = with_managed_fields(new, applied.managed_fields)
+        new = _next_generation(context, self._admitted(context, new, before), before)
         return self.replaced(kind, live, new, author)
 
     def replaced(self, kind: ServedKind, live: StoredObject, new: Manifest, author: Author) -> Written:
@@ -129,10 +131,9 @@ class Writer:
             raise already_exists(kind.named(live.name), terminating=terminating)
         return body
 
-    def _prepared(self, context: WriteContext, new: Manifest, old: Manifest | None) -> Manifest:
-        """Defaulted, admitted and validated."""
+    def _admitted(self, context: WriteContext, new: Manifest, old: Manifest | None) -> Manifest:
+        """Admitted and validated."""
         kind = context.kind
-        new = structural.default(kind, new) if kind.is_custom else apply_defaults(kind, new)
         new = admit(context, new, old)
         errors = list(metadata_errors(kind, new, old))
         if kind.is_custom:
@@ -175,6 +176,15 @@ def check_preconditions(kind: ServedKind, live: StoredObject, body: Manifest) ->
         raise modified(about)
 
 
+def _defaulted(kind: ServedKind, manifest: Manifest) -> Manifest:
+    return structural.default(kind, manifest) if kind.is_custom else apply_defaults(kind, manifest)
+
+
+def _typed(kind: ServedKind, merged: Manifest) -> Manifest:
+    """What an apply left, without the nulls and empty values that a struct would not print."""
+    return merged if kind.is_custom else decode_typed(kind, merged)[0]
+
+
 def _reset_status(kind: ServedKind, body: Manifest) -> Manifest:
     """A new object's status is not the client's to set where the kind has a status subresource."""
     if not kind.has_status:
@@ -214,15 +224,26 @@ def _status_only(kind: ServedKind, new: Manifest, live: Manifest) -> Manifest:
     return merged
 
 
-def _next_generation(kind: ServedKind, new: Manifest, live: Manifest) -> Manifest:
+def _next_generation(context: WriteContext, new: Manifest, live: Manifest) -> Manifest:
+    """Counts changes of what is wanted; a Deployment's annotations belong to that, as ReplicaSets get them."""
+    kind = context.kind
     if not kind.has_generation:
         return new
     ignored = {"metadata", "status"} if kind.has_status or not kind.is_custom else {"metadata"}
     keys = (new.keys() | live.keys()) - ignored
-    if all(new.get(key) == live.get(key) for key in keys):
+    changed = any(new.get(key) != live.get(key) for key in keys)
+    if not changed and kind.gvk.kind == "Deployment" and context.subresource != "status":
+        changed = _handed_on(new) != _handed_on(live)
+    if not changed:
         return new
     generation = live["metadata"].get("generation", 0) + 1
     return {**new, "metadata": {**new["metadata"], "generation": generation}}
+
+
+def _handed_on(deployment: Manifest) -> dict[str, str]:
+    """A Deployment's annotations without its controller's own."""
+    annotations = deployment["metadata"].get("annotations") or {}
+    return {key: value for key, value in annotations.items() if not key.startswith("deployment.kubernetes.io/")}
 
 
 def _is_released(new: Manifest) -> bool:
