@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -69,11 +69,21 @@ class Decision:
         """Decide again in so many seconds, or sooner if that was said before."""
         self.again_in = seconds if self.again_in is None else min(seconds, self.again_in)
 
-    def status(self, about: Manifest, new: Manifest) -> None:
-        """Make this the object's status, if it isn't."""
-        patch = merge_difference(about.get("status") or {}, new)
+    def status(self, about: Manifest, new: Manifest, annotations: Mapping[str, str] | None = None) -> None:
+        """Make this the object's status, and have it these annotations, if it isn't so.
+
+        Annotations written with the status change no generation: that is how a Deployment gets its revision.
+        """
+        patch: Manifest = {}
+        status = merge_difference(about.get("status") or {}, new)
+        if status:
+            patch["status"] = status
+        present = about["metadata"].get("annotations") or {}
+        missing = {name: value for name, value in (annotations or {}).items() if present.get(name) != value}
+        if missing:
+            patch["metadata"] = {"annotations": missing}
         if patch:
-            self.writes.append(Change(about, {"status": patch}, "status"))
+            self.writes.append(Change(about, patch, "status"))
 
 
 def merge_difference(old: Manifest, new: Manifest) -> Manifest:

@@ -11,7 +11,7 @@ from afflux.controlplane.simulation.decisions import (
     seconds_of,
 )
 from afflux.controlplane.simulation.faults import FAIL
-from afflux.controlplane.simulation.rollouts import Rollout
+from afflux.controlplane.simulation.rollouts import REVISION, Rollout
 from afflux.objects.manifest import Manifest, annotations_of
 
 
@@ -34,7 +34,9 @@ def decide_status(decision: Decision, rollout: Rollout, now: Moment) -> None:
     }
     if before.get("collisionCount"):
         status["collisionCount"] = before["collisionCount"]
-    decision.status(deployment, status)
+    paused = bool(deployment["spec"].get("paused"))
+    noted = {REVISION: str(rollout.revision)} if rollout.current is not None and not paused else {}
+    decision.status(deployment, status, noted)
 
 
 def _counters(rollout: Rollout) -> dict[str, int]:

@@ -62,7 +62,7 @@ def decide(deployment: Manifest, sets: Sequence[Manifest], now: Moment) -> Decis
 
 
 def _current_set(decision: Decision, rollout: Rollout) -> None:
-    deployment, revision = rollout.deployment, str(rollout.revision)
+    revision = str(rollout.revision)
     if rollout.current is None:
         # Recreate: the old Pods go before the first new one comes.
         if rollout.recreate and any(counter(old, "replicas") for old in rollout.old):
@@ -70,8 +70,6 @@ def _current_set(decision: Decision, rollout: Rollout) -> None:
         decision.writes.append(Create(_new_set(rollout, revision)))
     else:
         _annotate(decision, rollout.current, revision, rollout)
-    if annotations_of(deployment).get(REVISION) != revision:
-        decision.writes.append(Change(deployment, {"metadata": {"annotations": {REVISION: revision}}}))
 
 
 def _annotate(decision: Decision, current: Manifest, revision: str, rollout: Rollout) -> None:
