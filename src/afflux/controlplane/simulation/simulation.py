@@ -61,8 +61,10 @@ DELAY: Final = 0.05
 """Seconds that a Pod takes to start, unless somebody says otherwise."""
 _POD_NETWORK: Final = ipaddress.IPv4Network("10.244.0.0/16")
 _PAUSE: Final = 0.002
-_PAUSES: Final = {POD: 0.0, SERVICE: 0.01, DISRUPTION_BUDGET: 0.01}
+_PAUSES: Final = {POD: 0.0, DISRUPTION_BUDGET: 0.01}
 """Seconds in which changes around an object are gathered before it is looked at: many Pods, one write."""
+_SERVICE_PAUSE: Final = 0.01
+_ENDPOINT_PAUSE: Final = 0.0005
 _WORKERS: Final = 4
 _WATCH_PAUSE: Final = 1.0
 _KUBELET: Final = frozenset({POD, NODE})
@@ -162,14 +164,22 @@ class Simulation:
             self._addresses.pop((manifest.get("status") or {}).get("podIP") or "", None)
             for service in self._view.in_namespace(SERVICE, place.namespace):
                 if services.selects(service, labels_of(manifest)):
-                    self._queue.add_after(place_of(service), _PAUSES[SERVICE])
+                    self._queue.add_after(place_of(service), self._service_pause(place_of(service)))
             for claim in self._users.forget(place):
                 self._queue.add(claim)
 
     def _ring(self, manifest: Manifest, before: Manifest | None) -> None:
         for place in affected(self._view, self._users, manifest, before):
-            if place.gvk in self._steps:
+            if place.gvk == SERVICE:
+                self._queue.add_after(place, self._service_pause(place))
+            elif place.gvk in self._steps:
                 self._queue.add_after(place, _PAUSES.get(place.gvk, _PAUSE))
+
+    def _service_pause(self, service: Place) -> float:
+        """The more endpoints there are to write, the more changes are gathered first."""
+        endpoints = self._view.get(Place(ENDPOINTS, service.namespace, service.name)) or {}
+        count = sum(len(addresses) for subset in endpoints.get("subsets") or () for addresses in subset.values())
+        return _SERVICE_PAUSE + count * _ENDPOINT_PAUSE
 
     async def _work(self, place: Place) -> None:
         manifest = self._view.get(place)
