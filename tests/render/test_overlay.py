@@ -108,3 +108,18 @@ def test_images_of_a_name_are_merged(own: dict[str, str], ours: dict[str, str], 
 def test_a_kustomization_that_is_no_yaml_is_named_with_its_line() -> None:
     with pytest.raises(RenderFailed, match=r"^kustomization\.yaml:3: "):
         built({"kustomization.yaml": OWN + "resources: {a: [}\n"})
+
+
+def test_an_own_file_that_needs_no_change_is_built_as_it_is_written() -> None:
+    text = OWN + "# a comment\nresources: [a.yaml]\n"
+    over = overlay(RenderSpec({}), MemoryFileSystem({"kustomization.yaml": text, "a.yaml": ""}), "")
+    assert over.content == text.encode()
+
+
+def test_an_unknown_field_is_dropped_with_a_warning_or_refused() -> None:
+    files = MemoryFileSystem({"apps/kustomization.yaml": OWN + "resources: [a.yaml]\nresourcez: [b.yaml]\n"})
+    over = overlay(RenderSpec({}), files, "apps")
+    assert over.warnings == ('apps/kustomization.yaml:4: unknown field "resourcez"',)
+    assert "resourcez" not in yaml.load(over.content)
+    with pytest.raises(RenderFailed, match=r'unknown field "resourcez" \(/apps/kustomization\.yaml:4'):
+        overlay(RenderSpec({"targetNamespace": "x"}, strict_fields=True), files, "apps")

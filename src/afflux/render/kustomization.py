@@ -56,7 +56,7 @@ def render(spec: RenderSpec, filesystem: FileSystem, path: str) -> Rendered:
     over = overlay(spec, recording, path)
     texts, objects = _built(spec, recording, over, path)
     digest = hashlib.sha256("---\n".join(texts).encode()).hexdigest()
-    warnings = tuple(_unknown_fields(objects, recording))
+    warnings = (*over.warnings, *_unknown_fields(objects, recording))
     if warnings and spec.strict_fields:
         raise UnknownFields("\n".join(warnings))
     manifests = tuple(RenderedManifest(finished(one.manifest, spec), one.origin) for one in objects)

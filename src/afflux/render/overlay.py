@@ -7,7 +7,11 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import msgspec
+
+from afflux.kustomize.errors import KustomizeError
 from afflux.kustomize.filesystem import FileSystem, normal
+from afflux.kustomize.kustomization_file import Kustomization, parse_kustomization
 from afflux.lang import yaml
 from afflux.objects.manifest import Json, Manifest
 from afflux.render.errors import PathNotFound, RenderFailed
@@ -18,16 +22,21 @@ FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _HEADER = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
 _PLACEHOLDER_NAMESPACE = "_placeholder"
 _REMOTE_PREFIXES = ("git::", "gh:", "ssh://", "https://", "http://", "git@", "github.com:", "github.com/")
+_KNOWN_FIELDS = frozenset(field.encode_name.lower() for field in msgspec.structs.fields(Kustomization))
 _OVERWRITTEN = {"targetNamespace": "namespace", "namePrefix": "namePrefix", "nameSuffix": "nameSuffix"}
 
 
 @dataclass(frozen=True)
 class Overlay:
-    """A kustomization file to build in place of the one at ``file``; ``generated`` where there was none."""
+    """A kustomization file to build in place of the one at ``file``; ``generated`` where there was none.
+
+    ``warnings`` name top-level fields that were dropped, as Flux drops them.
+    """
 
     file: str
     content: bytes
     generated: bool
+    warnings: tuple[str, ...] = ()
 
 
 def overlay(spec: RenderSpec, filesystem: FileSystem, path: str) -> Overlay:
@@ -36,11 +45,29 @@ def overlay(spec: RenderSpec, filesystem: FileSystem, path: str) -> Overlay:
     if not filesystem.is_dir(path):
         raise PathNotFound(f"kustomization path not found: stat {path}: no such file or directory")
     file = kustomization_file(filesystem, path)
-    document = _generate(filesystem, path) if file is None else _load(filesystem, file)
+    if file is None:
+        document = _generate(filesystem, path)
+        _merge(document, spec, filesystem, path)
+        return Overlay(posixpath.join(path, FILE_NAMES[0]), yaml.dump(document).encode(), generated=True)
+    return _over_own(filesystem.read(file), file, spec, filesystem, path)
+
+
+def _over_own(text: bytes, file: str, spec: RenderSpec, filesystem: FileSystem, path: str) -> Overlay:
+    """The directory's own file; as it is written where nothing is to be changed, so that errors name its lines."""
+    own = _read(text, file)
+    unknown = [] if spec.strict_fields else [name for name in own if name.lower() not in _KNOWN_FIELDS]
+    if not unknown:
+        _check(text, file)
+    document = {**_HEADER, **{name: value for name, value in own.items() if name not in unknown}}
+    if not document.get("resources"):
+        # An empty build is an error in kustomize and none in Flux, which sets this for the same reason.
+        document["buildMetadata"] = ["originAnnotations"]
+    untouched = dict(document)
     _merge(document, spec, filesystem, path)
-    generated = file is None
-    target = file or posixpath.join(path, FILE_NAMES[0])
-    return Overlay(target, yaml.dump(document).encode(), generated)
+    same = document == untouched and own.keys() >= document.keys() - _HEADER.keys() and not unknown
+    content = text if same else yaml.dump(document).encode()
+    warnings = [f'{file.lstrip("/")}:{yaml.locate(text, 0, [name])}: unknown field "{name}"' for name in unknown]
+    return Overlay(file, content, generated=False, warnings=tuple(warnings))
 
 
 def kustomization_file(filesystem: FileSystem, directory: str) -> str | None:
@@ -49,19 +76,24 @@ def kustomization_file(filesystem: FileSystem, directory: str) -> str | None:
     return next((candidate for candidate in candidates if filesystem.is_file(candidate)), None)
 
 
-def _load(filesystem: FileSystem, file: str) -> Manifest:
+def _read(text: bytes, file: str) -> Manifest:
     try:
-        documents = yaml.load_documents(filesystem.read(file), source=file.lstrip("/"))
+        documents = yaml.load_documents(text, source=file.lstrip("/"))
     except yaml.YamlError as error:
         raise RenderFailed(str(error)) from error
     document = documents[0].value if documents else None
     if document is not None and not isinstance(document, dict):
         raise RenderFailed(f"{file.lstrip('/')}: a kustomization file must be a mapping")
-    document = {**_HEADER, **(document or {})}
-    if not document.get("resources"):
-        # An empty build is an error in kustomize and none in Flux, which sets this for the same reason.
-        document["buildMetadata"] = ["originAnnotations"]
-    return document
+    return document or {}
+
+
+def _check(text: bytes, file: str) -> None:
+    """Looks for mistakes while lines are those of the user's file. An empty file is none."""
+    try:
+        parse_kustomization(text.decode(), file)
+    except (KustomizeError, UnicodeDecodeError) as error:
+        if not str(error).startswith("kustomization.yaml is empty"):
+            raise RenderFailed(f"kustomize build failed: {error}") from error
 
 
 def _generate(filesystem: FileSystem, path: str) -> Manifest:
