@@ -161,7 +161,11 @@ async def test_a_deployment_told_to_exceed_its_deadline_does_so_at_once(api: Any
 
 @pytest.mark.parametrize(
     ("fault", "phase", "reason"),
-    [("crash-loop", "Running", "CrashLoopBackOff"), ("image-pull", "Pending", "ImagePullBackOff")],
+    [
+        ("crash-loop", "Running", "CrashLoopBackOff"),
+        ("image-pull", "Pending", "ImagePullBackOff"),
+        ("job-failed", "Running", "CrashLoopBackOff"),
+    ],
 )
 async def test_pods_fail_as_their_annotations_say(api: Any, fault: str, phase: str, reason: str) -> None:
     pod = template(annotations={"sim.gitops/fail": fault})

@@ -73,8 +73,11 @@ def _status(pod: Manifest, fate: Fate, around: Surroundings) -> Manifest:
             return _running(pod, around, ready=False, crashing=True)
         case "never-ready" | "progress-deadline":
             return _running(pod, around, ready=False)
-        case "job-failed":
+        case "job-failed" if (pod.get("spec") or {}).get("restartPolicy") != "Always":
             return _ended(pod, around, failed=True)
+        case "job-failed":
+            # What is always restarted never ends: a workload would make another one forever.
+            return _running(pod, around, ready=False, crashing=True)
     if _runs_to_completion(pod):
         return _ended(pod, around, failed=False)
     flapping = bool(fate.flap) and int((around.age - (fate.ready_after or 0)) // (fate.flap or 1)) % 2 == 1

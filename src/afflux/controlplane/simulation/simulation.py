@@ -200,10 +200,16 @@ class Simulation:
                 place = place_of(about)
                 self._learn(await access.patch(place.gvk, place.namespace, place.name, patch, subresource))
             case Remove(about, grace_seconds):
-                place = place_of(about)
-                self._view.condemn(about)
-                uid = about["metadata"]["uid"]
-                await access.delete(place.gvk, place.namespace, place.name, uid=uid, grace_seconds=grace_seconds)
+                await self._remove(access, about, grace_seconds)
+
+    async def _remove(self, access: ClusterAccess, about: Manifest, grace_seconds: int | None) -> None:
+        place, uid = place_of(about), about["metadata"]["uid"]
+        self._view.condemn(about)
+        try:
+            await access.delete(place.gvk, place.namespace, place.name, uid=uid, grace_seconds=grace_seconds)
+        except ApiStatusError:
+            self._view.spare(about)
+            raise
 
     async def _create(self, access: ClusterAccess, manifest: Manifest) -> None:
         metadata = manifest["metadata"]
