@@ -158,3 +158,13 @@ async def test_a_wanted_cluster_ip_must_be_free_and_inside(api: Any, address: st
     assert reply.status == 422
     expected = f'spec.clusterIPs: Invalid value: ["{address}"]: failed to allocate IP {address}: {problem}'
     assert reply.json["message"] == f'Service "s" is invalid: {expected}'
+
+
+async def test_the_claims_of_a_stateful_set_come_back_as_they_were_read(api: Any) -> None:
+    path = "/apis/apps/v1/namespaces/default/statefulsets"
+    claim = {"metadata": {"name": "d"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
+    spec = {"selector": {"matchLabels": {"a": "x"}}, "template": TEMPLATE, "volumeClaimTemplates": [claim]}
+    await api.post(path, {"metadata": {"name": "s"}, "spec": spec})
+    read = (await api.get(f"{path}/s")).json
+    put = await api.put(f"{path}/s?fieldValidation=Strict", {"metadata": {"name": "s"}, "spec": read["spec"]})
+    assert (put.status, put.json["metadata"]["generation"]) == (200, 1)

@@ -40,7 +40,8 @@ class _Decoder:
         for key, member in value.items():
             field = fields.get(key)
             if field is None:
-                if root and key in ("apiVersion", "kind"):
+                # Whole objects may stand inside others (the claims of a StatefulSet); they name their kind, too.
+                if key in ("apiVersion", "kind") and (root or {"metadata", "status"} <= fields.keys()):
                     result[key] = member
                     continue
                 self.unknown.append(f"{path}{key}")
