@@ -41,16 +41,31 @@ def _plainly_merged(
     changes = present if origin is dest else _by_values(origin, keys)
     if changes is None:
         return None
-    merged: list[Json] = []
+    if changes is present:
+        return [result for change in changes.values() if (result := merge(change, change)) is not None]
+    return _merged_by_values(present, changes, merge, keeps_order=len(keys) > 1)
+
+
+def _merged_by_values(
+    present: dict[Values, Json], changes: dict[Values, Json], merge: MergeElements, keeps_order: bool
+) -> list[Json]:
+    """The patch's elements in its order, then the target's. ``keeps_order``: what both have stays with the latter.
+
+    A target's element that isn't merged in place stays as it is: what would replace it is overwritten again.
+    """
+    first: list[Json] = []
     for values, change in changes.items():
-        element = present.pop(values, None) if changes is not present else change
+        element = present.get(values)
         result = merge(element, change)
-        if result is not None:
-            # A target's element that isn't merged in place stays as it is: what replaces it is overwritten again.
-            merged.append(result if element is None else element)
-    if changes is not present:
-        merged.extend(element for element in present.values() if merge(element, None) is not None)
-    return merged
+        if element is None:
+            if result is not None:
+                first.append(result)
+        elif result is None:
+            del present[values]
+        elif not keeps_order:
+            first.append(present.pop(values))
+    rest = [element for values, element in present.items() if values in changes or merge(element, None) is not None]
+    return [*first, *rest]
 
 
 def _by_values(elements: list[Json], keys: tuple[str, ...]) -> dict[Values, Json] | None:

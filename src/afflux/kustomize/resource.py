@@ -6,6 +6,7 @@ from typing import Final
 
 from afflux.kustomize.resource_id import NOT_NAMESPACED, Gvk, IdKey, ResourceId, split_api_version
 from afflux.kustomize.scalars import is_null, text_of, untagged
+from afflux.kustomize.sharing import Sharing
 from afflux.objects.manifest import Json, Manifest
 
 INTERNAL: Final = "internal.config.kubernetes.io/"
@@ -51,6 +52,7 @@ class Resource:
         "position",
         "prefixes",
         "previous",
+        "sharing",
         "suffixes",
         "transformations",
         "var_names",
@@ -69,6 +71,7 @@ class Resource:
         self.allow_kind_change = False
         self.deleted = False
         self.var_names: list[str] = []
+        self.sharing = Sharing()
         self.origin_note: dict[str, Json] | None = None
         self.transformations: list[dict[str, Json]] = []
 

@@ -13,6 +13,7 @@ from afflux.kustomize.merge_lists import merge_associative
 from afflux.kustomize.merge_schema import MergeSchema, MergeSchemas
 from afflux.kustomize.node_kinds import wrong_kind
 from afflux.kustomize.scalars import EMPTY_NULL, is_null, placed, text_of
+from afflux.kustomize.sharing import Sharing
 from afflux.objects.manifest import Json, Manifest
 
 DIRECTIVE: Final = "$patch"
@@ -35,20 +36,25 @@ class Directive(Enum):
     DELETE = "delete"
 
 
-def strategic_merge(target: Manifest, patch: Manifest, schemas: MergeSchemas) -> Manifest | None:
+def strategic_merge(
+    target: Manifest, patch: Manifest, schemas: MergeSchemas, sharing: Sharing | None = None
+) -> Manifest | None:
     """``target`` after ``patch``, or None where the patch deletes it.
 
-    Both are used up: the result is made of their parts. Raises ``TransformationFailed``.
+    Both are used up: the result is made of their parts. ``sharing``: the target's shared scalars. Raises
+    ``TransformationFailed``.
     """
-    merged = _Merge(schemas).walk(target, patch, None)
-    return merged if isinstance(merged, dict) else None
+    merged = _Merge(schemas, sharing or Sharing()).walk(target, patch, None)
+    # What replaces the whole object is thrown away: kustomize looks at the object that it merged into only.
+    return target if isinstance(merged, dict) else None
 
 
 class _Merge:
     """One merge. ``walk`` gives the merged value, or ``ABSENT`` where nothing is left."""
 
-    def __init__(self, schemas: MergeSchemas) -> None:
+    def __init__(self, schemas: MergeSchemas, sharing: Sharing) -> None:
         self._schemas = schemas
+        self._sharing = sharing
 
     def walk(self, dest: Json, origin: Json, schema: MergeSchema | None) -> Json:
         """Merges ``origin`` (the patch) into ``dest``; either may be absent, and both may be the same value."""
@@ -112,7 +118,7 @@ class _Merge:
         elif old is ABSENT or value is old:
             dest[key] = value
         else:
-            dest[key] = value if isinstance(value, dict | list) else placed(old, value)
+            self._sharing.put(dest, key, value if isinstance(value, dict | list) else placed(old, value))
 
     def _sequence(self, dest: Json, origin: Json, schema: MergeSchema, keys: tuple[str, ...]) -> Json:
         if _nothing(dest):

@@ -9,10 +9,10 @@ from typing import Final
 import yaml as pyyaml
 
 from afflux.kustomize.errors import KustomizeError
-from afflux.kustomize.field_paths import Found, PathMatcher
+from afflux.kustomize.field_paths import PathMatcher
 from afflux.kustomize.generators.hashes import HTML
 from afflux.kustomize.scalars import MARKING, Quoted, text_of, unmarked
-from afflux.kustomize.tags import retagged
+from afflux.kustomize.tags import replaced
 from afflux.lang.yaml import YamlError, dump, load_documents
 from afflux.objects.manifest import Json
 
@@ -41,7 +41,7 @@ def replaced_in_text(text: str, path: list[str], value: Json, created: Json) -> 
             return None
         edits = [nodes.get((id(place.container), place.key)) for place in places]
         for place in places:
-            put_value(place, value)
+            place.put(replaced(place.value, value))
     except (YamlError, KustomizeError, pyyaml.YAMLError):
         return None
     if text.strip()[0] in "{[":
@@ -50,12 +50,6 @@ def replaced_in_text(text: str, path: list[str], value: Json, created: Json) -> 
     if len(scalars) != len(edits) or isinstance(value, dict | list):
         return dump(unmarked(root)).strip()
     return _edited(text, node, scalars, [text_of(place.value) for place in places])
-
-
-def put_value(place: Found, value: Json) -> None:
-    """Puts a value in a place: its text where a scalar is, else the value itself."""
-    old = place.value
-    place.put(value if isinstance(old, dict | list) else retagged(old, text_of(value)))
 
 
 def _value(node: pyyaml.Node | None, nodes: Nodes, depth: int) -> Json:

@@ -2,7 +2,7 @@
 
 from afflux.kustomize.errors import TransformationFailed
 from afflux.kustomize.field_paths import UntypedNew
-from afflux.kustomize.scalars import MARKING, SpelledBool, SpelledText, is_null, tagged_string, untagged
+from afflux.kustomize.scalars import MARKING, SpelledBool, SpelledText, is_null, tagged_string, text_of, untagged
 from afflux.objects.manifest import Json
 
 
@@ -26,6 +26,11 @@ def retagged(old: Json, text: str) -> Json:
     if not fits:
         raise TransformationFailed(f"yaml: cannot decode a replacement's text as a {_tag(old)}")
     return new
+
+
+def replaced(old: Json, value: Json) -> Json:
+    """A value put in the place of ``old``: its text where a scalar is, else the value itself."""
+    return value if isinstance(old, dict | list) else retagged(old, text_of(value))
 
 
 def _tag(value: Json) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from afflux.kustomize.errors import TransformationFailed
 from afflux.kustomize.field_specs import FieldSpecs, Making
 from afflux.kustomize.node_kinds import wrong_kind
+from afflux.kustomize.resource import Resource
 from afflux.kustomize.resource_map import ResourceMap
 from afflux.kustomize.scalars import is_null, tagged_string
 from afflux.objects.manifest import Json
@@ -23,17 +24,41 @@ class EntriesTransformer:
         if not self.entries:
             return
         for resource in resources:
+            setting = _Setting(self.entries, resource)
             for compiled in self.specs.matching(resource.gvk):
                 try:
-                    compiled.visit(resource.manifest, self._set, Making.MAPPING)
+                    compiled.visit(resource.manifest, setting.put, Making.MAPPING)
                 except TransformationFailed as error:
                     raise error.within(f"considering field '{compiled.spec.path}' of object {resource.id}") from None
+            setting.share()
 
-    def _set(self, container: Json, key: Json) -> None:
+
+class _Setting:
+    """The entries being set in one resource; those that are new become one value that the fields share."""
+
+    __slots__ = ("_added", "_entries", "_resource")
+
+    def __init__(self, entries: Mapping[str, str], resource: Resource) -> None:
+        self._entries = entries
+        self._resource = resource
+        self._added: dict[str, list[dict[str, Json]]] = {}
+
+    def put(self, container: Json, key: Json) -> None:
+        """Sets the entries in a field."""
         mapping = container[key]
         if is_null(mapping):
             return
         if not isinstance(mapping, dict):
             raise wrong_kind("MappingNode", mapping)
-        for name, value in self.entries.items():
-            mapping[name] = tagged_string(mapping.get(name), value)
+        for name, value in self._entries.items():
+            if name in mapping:
+                self._resource.sharing.put(mapping, name, tagged_string(mapping[name], value))
+            else:
+                mapping[name] = value
+                self._added.setdefault(name, []).append(mapping)
+
+    def share(self) -> None:
+        """Notes which fields share what was added."""
+        for name, mappings in self._added.items():
+            if len(mappings) > 1:
+                self._resource.sharing.share(name, mappings)

@@ -38,7 +38,7 @@ class MergePatch:
         if wipes_notes(self.patch.manifest):
             resource.forget_history()
         try:
-            merged = strategic_merge(resource.manifest, self._patch_for(resource), self.schemas)
+            merged = strategic_merge(resource.manifest, self._patch_for(resource), self.schemas, resource.sharing)
         except TransformationFailed as error:
             origin = self.patch.origin
             shown = without_contents(error) if text_of(kind) == "Secret" else error
@@ -73,7 +73,7 @@ class MergePatch:
 def wipes_notes(patch: Manifest) -> bool:
     """Whether a patch replaces or removes the annotations, in which kustomize keeps what it knows of a resource."""
     if patch.get(DIRECTIVE) in WIPING:
-        return True
+        return False
     metadata = patch.get("metadata")
     if not isinstance(metadata, dict):
         return "metadata" in patch

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from afflux.kustomize.errors import InvalidKustomization, KustomizeError, TransformationFailed
-from afflux.kustomize.field_paths import NEW_SCALAR, Found, PathMatcher, lookup, split_field_path
-from afflux.kustomize.kustomization_file import FieldOptions, Replacement, Selector, SourceSelector, TargetSelector
+from afflux.kustomize.field_paths import NEW_SCALAR, PathMatcher, lookup, split_field_path
+from afflux.kustomize.kustomization_file import FieldOptions, Replacement, SourceSelector, TargetSelector
 from afflux.kustomize.resource import Resource
 from afflux.kustomize.resource_id import DEFAULT_NAMESPACE, Gvk, ResourceId
 from afflux.kustomize.resource_map import ResourceMap
 from afflux.kustomize.scalars import copied, is_null, tagged_string, text_of, untagged
 from afflux.kustomize.selection import SelectorPatterns, candidates
-from afflux.kustomize.structured_text import put_value, replaced_in_text
-from afflux.kustomize.tags import retagged
+from afflux.kustomize.structured_text import replaced_in_text
+from afflux.kustomize.tags import replaced, retagged
 from afflux.objects.manifest import Json
 
 DEFAULT_FIELD = "metadata.name"
@@ -140,7 +140,7 @@ def _put(resource: Resource, value: Json, target: TargetSelector) -> None:
         if not places:
             raise TransformationFailed(f"{doing} ({resource.id})")
         for place in places:
-            _set(place, value, options)
+            resource.sharing.put(place.container, place.key, _new_value(place.value, value, options))
 
 
 def _put_into_text(manifest: Json, value: Json, parts: list[str], created: Json) -> bool:
@@ -160,14 +160,10 @@ def _put_into_text(manifest: Json, value: Json, parts: list[str], created: Json)
     return False
 
 
-def _set(place: Found, value: Json, options: FieldOptions) -> None:
-    old = place.value
+def _new_value(old: Json, value: Json, options: FieldOptions) -> Json:
+    """What a place holds after a replacement."""
     if not options.delimiter:
-        if isinstance(value, dict | list):
-            place.put(copied(value))
-        else:
-            put_value(place, value)
-        return
+        return replaced(old, copied(value))
     if isinstance(old, dict | list):
         raise TransformationFailed("delimiter option can only be used with scalar nodes")
     parts = ("" if old is NEW_SCALAR else text_of(old)).split(options.delimiter)
@@ -178,9 +174,4 @@ def _set(place: Found, value: Json, options: FieldOptions) -> None:
         parts.append(text)
     else:
         parts[options.index] = text
-    place.put(retagged(old, options.delimiter.join(parts)))
-
-
-def selector_of(entry: Selector) -> str:
-    """A selector for messages."""
-    return str(ResourceId(Gvk(entry.group, entry.version, entry.kind), entry.name, entry.namespace))
+    return retagged(old, options.delimiter.join(parts))
