@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from controlplane_client import client_of
 
 from afflux.controlplane.control_plane import ControlPlane
 from afflux.controlplane.persistence import SCHEMA, StateError
@@ -130,3 +131,18 @@ async def test_a_plane_can_be_started_twice_in_one_process(tmp_path: Path) -> No
     await asyncio.gather(*(plane.start() for plane in planes))
     assert planes[0].address != planes[1].address
     await asyncio.gather(*(plane.stop() for plane in planes))
+
+
+async def test_a_full_disk_is_said_and_gets_better(tmp_path: Path) -> None:
+    async with ControlPlane(tmp_path / "data") as plane, client_of(plane) as api:
+        journal = plane.journal
+        assert journal is not None
+        pages = journal.limit_pages(1)
+        refused = await api.post(CONFIG_MAPS, {"metadata": {"name": "lost"}, "data": {"x": "y" * 500_000}})
+        assert refused.status == 500
+        assert "can't be written: database or disk is full" in refused.json["message"]
+        journal.limit_pages(pages)
+        accepted = await api.post(CONFIG_MAPS, {"metadata": {"name": "kept"}, "data": {"x": "y" * 500_000}})
+        assert accepted.status == 201
+    async with ControlPlane(tmp_path / "data") as plane, client_of(plane) as api:
+        assert (await api.get(f"{CONFIG_MAPS}/kept")).status == 200

@@ -19,6 +19,7 @@ from afflux.controlplane.authentication import Authenticator
 from afflux.controlplane.authorization import Authorizer
 from afflux.controlplane.builtin_kinds import builtin_served_kinds
 from afflux.controlplane.crds import CrdController
+from afflux.controlplane.event_expiry import EventExpiry
 from afflux.controlplane.fan_out import FanOut
 from afflux.controlplane.fixed_paths import FixedPaths
 from afflux.controlplane.garbage import GarbageCollector
@@ -73,6 +74,7 @@ class ControlPlane:
         self._settings = settings or Settings()
         self._stack = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
+        self.journal: SqliteJournal | None = None
         self.kubeconfig = ""
         self.address = ""
 
@@ -98,7 +100,7 @@ class ControlPlane:
         await self._stack.aclose()
 
     async def _start(self) -> str:
-        journal = self._open_journal()
+        journal = self.journal = self._open_journal()
         store = self._loaded(journal)
         registry = KindRegistry(builtin_served_kinds(MINOR))
         writer = Writer(store, registry)
@@ -156,6 +158,7 @@ class ControlPlane:
         root_ca = authority.ca_pem.decode()
         self._run(NamespaceController(store, access, registry, root_ca=root_ca).run())
         self._run(GarbageCollector(store, access, registry).run())
+        self._run(EventExpiry(store, access).run())
         if self._settings.simulation_delay is not None:
             simulation = Simulation(lambda manager: LocalAccess(writer, manager), self._settings.simulation_delay)
             self._run(simulation.run())

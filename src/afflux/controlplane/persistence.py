@@ -30,6 +30,9 @@ SCHEMA = 1
 RESERVED = 10_000
 """How many numbers are reserved ahead in one step."""
 
+MOST_PAGES = 1024 * 1024
+"""The largest database, in pages of 4 KiB."""
+
 _RETRY_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
@@ -112,6 +115,12 @@ class SqliteJournal:
             self._waiting.append(future)
             self._condition.notify()
         await future
+
+    def limit_pages(self, pages: int) -> int:
+        """Bound the database to so many pages of 4 KiB (it keeps what it has); the bound before comes back."""
+        before: int = self._connection.execute("PRAGMA max_page_count").fetchone()[0]
+        self._connection.execute(f"PRAGMA max_page_count={int(pages)}")
+        return before
 
     def close(self, version: int) -> None:
         """Write what is left and the exact counter, then close. Blocks for as long as one transaction takes."""
@@ -215,6 +224,7 @@ def _open(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, check_same_thread=False, isolation_level="DEFERRED")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA max_page_count={MOST_PAGES}")
         connection.executescript(_TABLES)
         with connection:
             _check_schema(connection, path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from afflux.controlplane.printers import cluster, configuration, network, workloads
+from afflux.controlplane.printers import cluster, configuration, network, plain, workloads
 from afflux.controlplane.printers.column import Printer
 
 PRINTERS: Final[dict[tuple[str, str], Printer]] = {
@@ -16,5 +16,6 @@ PRINTERS: Final[dict[tuple[str, str], Printer]] = {
     **network.PRINTERS,
     **configuration.PRINTERS,
     **cluster.PRINTERS,
+    **plain.PRINTERS,
 }
 """By group and kind. A kind without a printer shows its name and its creation time."""

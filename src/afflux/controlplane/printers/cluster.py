@@ -96,7 +96,7 @@ def _api_service(service: Manifest, now: float) -> list[Json]:
 
 _EVENT_COLUMNS: Final = (
     *columns("Type, Reason, Object, Subobject*, Source*, Message, First Seen*, Count*"),
-    columns("Name*")[1],
+    columns("Name*")[1]._replace(format="name"),
 )
 _EVENT: Final = Printer((_EVENT_COLUMNS[0]._replace(name="Last Seen", format=""), *_EVENT_COLUMNS[1:]), _event)
 

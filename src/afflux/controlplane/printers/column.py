@@ -31,8 +31,11 @@ class Printer(NamedTuple):
     cells: Cells
 
 
+_TYPES: Final = {"": "string", "int": "integer", "bool": "boolean", "date": "date"}
+
+
 def columns(text: str) -> tuple[Column, ...]:
-    """``Ready, Desired:int, Images*`` as columns after ``Name``: ``:int`` is an integer, ``*`` has priority 1."""
+    """``Ready, Desired:int, Images*`` as columns after ``Name``; ``*`` has priority 1, ``:int`` is a type."""
     return (NAME, *(_column(name.strip()) for name in text.split(",")))
 
 
@@ -40,7 +43,7 @@ def _column(text: str) -> Column:
     name = text.rstrip("*")
     wide = len(name) < len(text)
     name, _, type_ = name.partition(":")
-    return Column(name, "integer" if type_ == "int" else "string", "", "", int(wide))
+    return Column(name, _TYPES[type_], "", "", int(wide))
 
 
 NAME: Final = Column("Name", "string", "name", "The object's name, unique within its namespace.")

@@ -221,7 +221,7 @@ PRINTERS: Final = {
     ("", "ConfigMap"): Printer(columns("Data, Age"), _config_map),
     ("", "Secret"): Printer(columns("Type, Data, Age"), _secret),
     ("", "ServiceAccount"): Printer(columns("Age"), _only_age),
-    ("", "LimitRange"): Printer(columns("Created At"), _created_at),
+    ("", "LimitRange"): Printer(columns("Created At:date"), _created_at),
     ("", "ResourceQuota"): Printer(columns("Request, Limit, Age"), _quota),
     ("", "PersistentVolumeClaim"): Printer(
         columns("Status, Volume, Capacity, Access Modes, StorageClass, VolumeAttributesClass, Age, VolumeMode*"), _claim
@@ -241,12 +241,12 @@ PRINTERS: Final = {
     ),
     ("autoscaling", "HorizontalPodAutoscaler"): Printer(columns(_HPA_COLUMNS), _scaler),
     ("scheduling.k8s.io", "PriorityClass"): Printer(
-        columns("Value:int, Global-Default, Age, PreemptionPolicy"), _priority_class
+        columns("Value:int, Global-Default:bool, Age, PreemptionPolicy"), _priority_class
     ),
     (_RBAC, "RoleBinding"): Printer(columns("Role, Age, Users*, Groups*, ServiceAccounts*"), _binding),
     (_RBAC, "ClusterRoleBinding"): Printer(columns("Role, Age, Users*, Groups*, ServiceAccounts*"), _binding),
-    (_RBAC, "Role"): Printer(columns("Created At"), _created_at),
-    (_RBAC, "ClusterRole"): Printer(columns("Created At"), _created_at),
+    (_RBAC, "Role"): Printer(columns("Created At:date"), _created_at),
+    (_RBAC, "ClusterRole"): Printer(columns("Created At:date"), _created_at),
     (_ADMISSION, "ValidatingWebhookConfiguration"): Printer(columns("Webhooks:int, Age"), _counting("webhooks")),
     (_ADMISSION, "MutatingWebhookConfiguration"): Printer(columns("Webhooks:int, Age"), _counting("webhooks")),
     (_ADMISSION, "ValidatingAdmissionPolicy"): Printer(

@@ -259,7 +259,7 @@ PRINTERS: Final = {
     ("apps", "ControllerRevision"): Printer(columns("Controller, Revision, Age"), _controller_revision),
     ("batch", "Job"): Printer(columns("Status, Completions, Duration, Age, Containers*, Images*, Selector*"), _job),
     ("batch", "CronJob"): Printer(
-        columns("Schedule, Timezone, Suspend, Active:int, Last Schedule, Age, Containers*, Images*, Selector*"),
+        columns("Schedule, Timezone, Suspend:bool, Active:int, Last Schedule, Age, Containers*, Images*, Selector*"),
         _cron_job,
     ),
 }
