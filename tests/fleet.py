@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -32,10 +33,11 @@ from afflux.controllers.kustomization_own_components import OwnComponents
 from afflux.controllers.kustomization_rendering import Renderer
 from afflux.kube.client import KubeClient, PatchType, Target
 from afflux.kube.errors import AlreadyExists, NotFound
-from afflux.objects.identity import GroupVersionKind
+from afflux.objects.identity import GroupVersionKind, ObjectRef
 from afflux.objects.manifest import Json, Manifest
 from afflux.runtime.conditions import condition_of
-from afflux.runtime.controller import Controller
+from afflux.runtime.controller import Controller, Settings
+from afflux.runtime.ends import Cause
 from afflux.runtime.logging import Sink, configure
 from afflux.runtime.manager import Manager
 from afflux.runtime.triggers import Triggers
@@ -55,6 +57,8 @@ class Fleet:
     namespace: str
     triggers: Triggers
     lines: list[dict[str, Json]] = field(default_factory=list)
+    ahead: timedelta = timedelta()
+    """How far the controller's clock is ahead of the world's."""
     _commits: int = field(default=0, init=False)
 
     async def commit(self, files: Mapping[str, str]) -> str:
@@ -92,6 +96,16 @@ class Fleet:
         kind = {"apiVersion": KUSTOMIZATION.api_version, "kind": KUSTOMIZATION.kind}
         manifest = {**kind, "metadata": {"name": name, "namespace": self.namespace}, "spec": whole}
         await self.client.apply(manifest, field_manager="test")
+
+    def now(self) -> datetime:
+        """The time by the controller's clock."""
+        return datetime.now(UTC) + self.ahead
+
+    def wake(self, name: str, cause: Cause) -> None:
+        """Runs a Kustomization now, as if for that cause."""
+        self.triggers.wake(
+            KUSTOMIZATION.kind, ObjectRef(KUSTOMIZATION.group, "Kustomization", self.namespace, name), cause
+        )
 
     async def request(self, name: str, token: str) -> None:
         """Asks for a run, as ``flux reconcile`` does."""
@@ -161,7 +175,7 @@ async def fleet(client: KubeClient, namespace: str, directory: Path, **options: 
     settings = KustomizationSettings(own_components=options.get("own_components", OwnComponents.REFUSE))
     reconciler = KustomizationReconciler(client, renderer, tracker, triggers, settings)
     controller = Controller(KUSTOMIZATION, reconciler, RULES, client=client, dependencies=DEPENDENCIES, indexes=INDEXES)
-    manager = Manager(controllers=[controller], triggers=triggers)
+    manager = Manager(controllers=[controller], triggers=triggers, settings=Settings(clock=lambda: one.now()))
     one = Fleet(client, store, namespace, triggers)
     configure("info", (Sink(lambda line: one.lines.append(orjson.loads(line))),))
     running = asyncio.create_task(manager.run())

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from afflux.kube.client import KubeClient, PatchType, Target
+from afflux.kube.client import KubeClient, PatchType, Selection, Target
 from afflux.objects.manifest import Json
 from afflux.runtime.conditions import condition_of
 from fleet import CONFIG_MAP, DEPLOYMENT, Fleet, fleet
@@ -286,3 +286,63 @@ async def test_an_orphaning_kustomization_leaves_its_objects(here: Fleet) -> Non
 
     await eventually(gone)
     assert await here.find(CONFIG_MAP, "one") is not None
+
+
+async def test_a_suspended_kustomization_leaves_its_objects(here: Fleet) -> None:
+    revision = await here.commit({"one.yaml": config("one")})
+    await here.kustomization("apps")
+    await here.ready("apps", revision=revision)
+    await here.client.patch(here.target("apps"), {"spec": {"suspend": True}})
+    await here.client.delete(here.target("apps"))
+
+    async def gone() -> bool:
+        items = (await here.client.list(here.target("apps").gvk, Selection(here.namespace))).items
+        return not items
+
+    await eventually(gone)
+    assert await here.find(CONFIG_MAP, "one") is not None
+
+
+async def test_a_deletion_may_wait_for_termination(here: Fleet) -> None:
+    revision = await here.commit({"one.yaml": config("one")})
+    await here.kustomization("apps", deletionPolicy="WaitForTermination", prune=False)
+    await here.ready("apps", revision=revision)
+    held = {"metadata": {"finalizers": ["example.com/held"]}}
+    one = Target(CONFIG_MAP, here.namespace, "one")
+    await here.client.patch(one, held)
+    await here.client.delete(here.target("apps"))
+
+    async def deleting() -> bool:
+        found = await here.find(CONFIG_MAP, "one")
+        return found is not None and "deletionTimestamp" in found["metadata"]
+
+    await eventually(deleting)
+    assert (await here.client.get(here.target("apps")))["metadata"]["finalizers"] == ["finalizers.fluxcd.io"]
+    await here.client.patch(one, {"metadata": {"finalizers": None}})
+
+    async def gone() -> bool:
+        return not (await here.client.list(here.target("apps").gvk, Selection(here.namespace))).items
+
+    await eventually(gone)
+
+
+async def test_a_missing_variable_source_is_named(here: Fleet) -> None:
+    await here.commit({"one.yaml": config("one")})
+    await here.kustomization("apps", postBuild={"substituteFrom": [{"kind": "Secret", "name": "nothing"}]})
+    condition = await here.failing("apps", reason="BuildFailed")
+    assert condition["message"] == "substitute from 'Secret/nothing' error: secrets \"nothing\" not found"
+
+
+async def test_a_watched_variable_source_is_followed(here: Fleet) -> None:
+    metadata = {"name": "vars", "namespace": here.namespace, "labels": {"reconcile.fluxcd.io/watch": "Enabled"}}
+    await here.client.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"COLOUR": "red"}})
+    revision = await here.commit({"one.yaml": config("one", colour="${COLOUR}")})
+    await here.kustomization("apps", postBuild={"substituteFrom": [{"kind": "ConfigMap", "name": "vars"}]})
+    await here.ready("apps", revision=revision)
+    await here.client.patch(Target(CONFIG_MAP, here.namespace, "vars"), {"data": {"COLOUR": "blue"}})
+
+    async def repainted() -> bool:
+        one = await here.find(CONFIG_MAP, "one")
+        return one is not None and one["data"] == {"colour": "blue"}
+
+    await eventually(repainted)

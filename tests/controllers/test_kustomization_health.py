@@ -1,6 +1,7 @@
 """Waiting for health and for dependencies: by events, without holding anybody up."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ from afflux.api.kinds import GIT_REPOSITORY
 from afflux.kube.client import KubeClient, Target
 from afflux.objects.manifest import Json, Manifest
 from afflux.runtime.conditions import condition_of
+from afflux.runtime.ends import Cause
 from fleet import CONFIG_MAP, Fleet, fleet
 from waiting import eventually
 
@@ -97,6 +99,20 @@ async def test_a_stalled_object_fails_the_check_at_once_and_says_why(here: Fleet
     status = await here.status("apps")
     assert status["history"][0]["lastReconciledStatus"] == "HealthCheckFailed"
     assert (condition_of(status, "Healthy") or {})["status"] == "False"
+
+
+async def test_a_wait_ends_at_its_timeout(here: Fleet) -> None:
+    revision = await here.commit({"slow.yaml": slow("slow")})
+    await here.kustomization("apps", wait=True, timeout="5m")
+    await waiting(here, "apps", revision)
+    here.ahead = timedelta(minutes=5, seconds=1)
+    here.wake("apps", Cause.RETRY)
+    condition = await here.failing("apps", reason="HealthCheckFailed")
+    first, reason = condition["message"].splitlines()
+    assert first.startswith("health check failed after 5m1.")
+    subject = f"GitRepository/{here.namespace}/slow"
+    assert first.endswith(f"timeout waiting for: [{subject} status: 'InProgress']")
+    assert reason.startswith(f"{subject}: ")
 
 
 async def test_a_foreign_object_is_checked_by_name(here: Fleet) -> None:

@@ -64,8 +64,8 @@ class Attempt:
                 raise NotReady(ARTIFACT_FAILED, error.message) from error
             except EncryptedSecret as error:
                 raise NotReady(RECONCILIATION_FAILED, error.message) from error
-        for warning in rendered.warnings:
-            self.run.log.info(f"unknown field dropped: {warning}", revision=self.offer.revision)
+        if not self._is_applied_already():
+            self._warn(rendered.warnings)
         self.run.set_status(lastAttemptedRevision=self.offer.revision)
         self.run.snapshot(rendered.digest, history_metadata(self.offer))
         return rendered
@@ -111,11 +111,21 @@ class Attempt:
         self.recorded = inventory
         self.run.set_status(inventory={"entries": inventory.to_status()})
 
+    def _is_applied_already(self) -> bool:
+        return same_revision(self.offer.revision, str(status_of(self.run).get("lastAppliedRevision") or ""))
+
+    def _warn(self, warnings: tuple[str, ...]) -> None:
+        """What was wrong and passed over, once a revision."""
+        for warning in warnings:
+            self.run.log.info(f"dropped: {warning}", revision=self.offer.revision)
+        if warnings:
+            self.run.event("error", "UnknownFields", "dropped:\n" + "\n".join(warnings))
+
     def _tell(self, changes: ChangeSet) -> None:
         self.run.log.info("server-side apply completed", output=changes.output(), revision=self.offer.revision)
         if lines := changes.changed_lines():
             self.run.event("info", PROGRESSING, lines)
-        if same_revision(self.offer.revision, str(status_of(self.run).get("lastAppliedRevision") or "")):
+        if self._is_applied_already():
             self._tell_drift(changes)
 
     def _tell_drift(self, changes: ChangeSet) -> None:
