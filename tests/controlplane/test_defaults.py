@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.controlplane.conftest import client_of
 
 from afflux.controlplane.builtin_kinds import builtin_served_kinds
+from afflux.controlplane.control_plane import ControlPlane, Settings
 from afflux.controlplane.defaults import RULES, apply_defaults
 from afflux.controlplane.defaults.pod import pull_policy
 
@@ -168,3 +170,22 @@ async def test_the_claims_of_a_stateful_set_come_back_as_they_were_read(api: Any
     read = (await api.get(f"{path}/s")).json
     put = await api.put(f"{path}/s?fieldValidation=Strict", {"metadata": {"name": "s"}, "spec": read["spec"]})
     assert (put.status, put.json["metadata"]["generation"]) == (200, 1)
+
+
+async def test_what_is_read_may_be_written_back_and_changes_nothing(recorded: dict[str, Any]) -> None:
+    async with ControlPlane(settings=Settings(simulation_delay=None)) as plane, client_of(plane) as api:
+        assert (await api.post("/api/v1/namespaces", {"metadata": {"name": "df"}})).status == 201
+        for number, (key, record) in enumerate(recorded.items()):
+            path, body = key.partition("#")[0], copy.deepcopy(record["in"])
+            if "." not in body["metadata"]["name"]:
+                body["metadata"]["name"] = f"m{number}"
+            made = await api.post(path, body)
+            assert made.status == 201, (key, made.text)
+            url = f"{path}/{made.json['metadata']['name']}"
+            before = (await api.get(url)).json
+            metadata = {name: value for name, value in before["metadata"].items() if name != "resourceVersion"}
+            put = await api.put(f"{url}?fieldValidation=Strict", {**before, "metadata": metadata})
+            assert put.status == 200, (key, put.text)
+            if not key.endswith(("customresourcedefinitions", "namespaces")):
+                # The plane's own controllers write to these meanwhile.
+                assert put.json == before, key
