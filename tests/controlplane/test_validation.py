@@ -91,6 +91,11 @@ REFUSED = [
     ),
     (
         "Pod",
+        pod(containers=[{**CONTAINER, "resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "1500m"}}}]),
+        'spec.containers[0].resources.requests: Invalid value: "1500m": must be less than or equal to cpu limit of 1',
+    ),
+    (
+        "Pod",
         pod(containers=[CONTAINER, CONTAINER]),
         'spec.containers[1].name: Duplicate value: "c"',
     ),

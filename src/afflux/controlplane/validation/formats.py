@@ -1,6 +1,7 @@
 """What names, keys and ports look like, in the words of apimachinery's validation: each lists what is wrong."""
 
 import re
+from decimal import Decimal
 
 from afflux.objects.manifest import Json
 
@@ -96,3 +97,19 @@ def count_or_percent(value: Json) -> list[str]:
 def not_negative(value: Json) -> list[str]:
     """Zero or more."""
     return ["must be greater than or equal to 0"] if isinstance(value, int) and value < 0 else []
+
+
+_AMOUNT = re.compile(r"([+-]?[0-9.]+)(?:([KMGTPE])i|([numkMGTPE]?)|[eE]([+-]?[0-9]{1,3}))")
+_BINARY = {"K": 10, "M": 20, "G": 30, "T": 40, "P": 50, "E": 60}
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+
+
+def amount(quantity: Json) -> Decimal | None:
+    """The number that a quantity stands for; None for what isn't one (and is refused elsewhere)."""
+    found = _AMOUNT.fullmatch(str(quantity))
+    if found is None:
+        return None
+    digits, binary, suffix, exponent = found.groups()
+    if binary:
+        return Decimal(digits) * (1 << _BINARY[binary])
+    return Decimal(digits).scaleb(int(exponent) if exponent is not None else _DECIMAL[suffix or ""])

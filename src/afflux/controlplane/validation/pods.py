@@ -15,6 +15,7 @@ from afflux.controlplane.validation.checks import (
     well_formed,
 )
 from afflux.controlplane.validation.formats import (
+    amount,
     dns_label,
     dns_subdomain,
     env_name,
@@ -136,12 +137,27 @@ def _container(container: Node, path: str, volumes: set[Json]) -> Errors:
     yield from _env_from(nodes(container.get("envFrom")), f"{path}.envFrom")
     yield from _mounts(nodes(container.get("volumeMounts")), f"{path}.volumeMounts", volumes)
     yield from one_of(f"{path}.imagePullPolicy", container.get("imagePullPolicy"), _PULL_POLICIES)
+    yield from _resources(node(container.get("resources")), f"{path}.resources")
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
         if isinstance(container.get(name), dict):
             yield from _probe(container[name], f"{path}.{name}", must_succeed_once=name != "readinessProbe")
     for name, hook in node(container.get("lifecycle")).items():
         if isinstance(hook, dict):
             yield from _handler(hook, f"{path}.lifecycle.{name}")
+
+
+def _resources(resources: Node, path: str) -> Errors:
+    limits, requests = node(resources.get("limits")), node(resources.get("requests"))
+    for field, amounts in (("limits", limits), ("requests", requests)):
+        for name, quantity in amounts.items():
+            value = amount(quantity)
+            if value is not None and value < 0:
+                yield invalid_value(f"{path}.{field}[{name}]", quantity, "must be greater than or equal to 0")
+    for name, quantity in requests.items():
+        asked, most = amount(quantity), amount(limits.get(name))
+        if asked is not None and most is not None and asked > most:
+            text = f"must be less than or equal to {name} limit of {limits[name]}"
+            yield invalid_value(f"{path}.requests", quantity, text)
 
 
 def _ports(ports: list[Node], path: str) -> Errors:
