@@ -158,7 +158,7 @@ def _resource(kind: ServedKind) -> Manifest:
         resource["shortNames"] = list(kind.short_names)
     if kind.categories:
         resource["categories"] = list(kind.categories)
-    if "list" in kind.verbs:
+    if "watch" in kind.verbs:
         resource["storageVersionHash"] = _storage_version_hash(kind)
     return resource
 
