@@ -68,3 +68,32 @@ def test_an_empty_repository_waits_for_the_first_push(walk: Any) -> None:
     walk.applied(walk.git("rev-parse", "HEAD"), "flux-system", timeout=20)
     assert walk.get("configmap", "one")
     assert walk.stop() == 0
+
+
+def test_a_url_is_followed_and_its_one_cluster_folder_found(walk: Any, another_walk: Any) -> None:
+    walk.start()
+    another_walk.start(source=walk.said["cloneURL"])
+    assert "cloneURL" not in another_walk.said
+    assert another_walk.said["path"] == "./clusters/demo"
+    walk.clone_repository()
+    another_walk.applied(walk.git("rev-parse", "HEAD"))
+    source = another_walk.get("gitrepository", "flux-system", "--namespace", "flux-system")
+    assert walk.said["token"] not in str(source["spec"])
+    assert another_walk.stop() == 0
+    assert walk.stop() == 0
+
+
+def test_a_url_that_cant_be_followed_is_refused_without_its_password(walk: Any) -> None:
+    walk.start()
+    wrong = walk.said["cloneURL"].replace(walk.said["token"], "wr0ng-passw0rd")
+    done = subprocess.run(
+        [sys.executable, "-m", "afflux", "up", wrong, "--data-dir", str(walk.work / "refused")],
+        env=walk.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "can't follow http://127.0.0.1" in done.stderr
+    assert "wr0ng-passw0rd" not in done.stdout + done.stderr
+    assert walk.stop() == 0

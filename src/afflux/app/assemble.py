@@ -32,6 +32,8 @@ class Assembly:
     client: KubeClient
     manager: Manager
     triggers: Triggers
+    http: HttpSession
+    mirrors: Mirrors
 
     async def run(self) -> None:
         """Runs all controllers until cancelled; then they get their grace."""
@@ -80,7 +82,7 @@ def _assembly(settings: Settings, client: KubeClient, store: ArtifactStore, http
         metrics_address=settings.metrics_address,
         health_address=settings.health_address,
     )
-    return Assembly(client, manager, triggers)
+    return Assembly(client, manager, triggers, http, parts.mirrors)
 
 
 def _sinks(settings: Settings) -> tuple[Sink, ...]:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from afflux import __version__
 from afflux.artifacts.archive import Directory
 from afflux.net.http import HttpSession
 from afflux.remotes.git.errors import GitError
@@ -36,14 +35,13 @@ def split_credentials(url: str) -> RemoteSource:
     return RemoteSource(clean, unquote(parts.username), unquote(parts.password or ""))
 
 
-async def folders_below(url: str, branch: str, parent: str, mirrors: Path) -> list[str]:
-    """Names of the folders directly below ``parent`` at the tip of ``branch``; fetches it, so that the controllers
-    find it there. ``url`` may carry user info. Raises ``RemoteSourceError``."""
-    async with HttpSession(f"afflux/{__version__}") as http:
-        try:
-            fetcher = GitFetcher(parse_remote(url), Wanted(branch=branch), http, Mirrors(mirrors))
-            async with fetcher.fetch(await fetcher.resolve()) as fetched:
-                folders = [Path(entry.path) for entry in fetched.entries if isinstance(entry, Directory)]
-        except GitError as error:
-            raise RemoteSourceError(f"can't follow {split_credentials(url).url} ({branch}): {error}") from error
+async def folders_below(url: str, branch: str, parent: str, http: HttpSession, mirrors: Mirrors) -> list[str]:
+    """Names of the folders directly below ``parent`` at the tip of ``branch``; fetches it into ``mirrors``, so that the
+    controllers find it there. ``url`` may carry user info. Raises ``RemoteSourceError``."""
+    try:
+        fetcher = GitFetcher(parse_remote(url), Wanted(branch=branch), http, mirrors)
+        async with fetcher.fetch(await fetcher.resolve()) as fetched:
+            folders = [Path(entry.path) for entry in fetched.entries if isinstance(entry, Directory)]
+    except GitError as error:
+        raise RemoteSourceError(f"can't follow {split_credentials(url).url} ({branch}): {error}") from error
     return [path.name for path in folders if str(path.parent) == parent]

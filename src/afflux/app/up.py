@@ -81,7 +81,7 @@ async def _run(
     await install_crds(client, KINDS)
     assembly = await stack.enter_async_context(assemble(settings, client))
     url, clone_url = await _serve_repository(source, token, data, assembly, stack)
-    path = _relative(options.path or await _default_path(source, data))
+    path = _relative(options.path or await _default_path(source, assembly))
     await _create(client, Root(url.url, source.branch, path, url.username, url.password))
     running = asyncio.create_task(assembly.run())
     ready(UpReady(cluster.kubeconfig, clone_url, token, url.url, source.branch, path, data.path))
@@ -145,9 +145,9 @@ async def _serve_repository(
     return RemoteSource(server.url, "git", token), server.clone_url
 
 
-async def _default_path(source: Source, data: DataDirectory) -> str:
+async def _default_path(source: Source, assembly: Assembly) -> str:
     if source.url is not None:
-        clusters = await folders_below(source.url, source.branch, "clusters", data.folder("mirrors"))
+        clusters = await folders_below(source.url, source.branch, "clusters", assembly.http, assembly.mirrors)
     else:
         clusters = await list_folders(source, "clusters")
     return f"clusters/{clusters[0]}" if len(clusters) == 1 else "."
