@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from afflux.controlplane.builtin_kinds import builtin_served_kinds
+
 LABEL_TEXT = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
     "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
@@ -260,3 +262,18 @@ async def test_who_makes_a_webhook_is_told_that_it_is_not_called(api: Any) -> No
     reply = await api.post(path, {"metadata": {"name": "hook"}, "webhooks": []})
     assert reply.status == 201
     assert "webhooks are not called by this control plane" in reply.headers["Warning"]
+
+
+@pytest.mark.parametrize("content", [{}, {"spec": {}}, {"spec": {"template": {}}, "metadata": {"labels": {}}}])
+async def test_an_object_with_nothing_in_it_is_accepted_or_refused_but_never_an_error(api: Any, content: Any) -> None:
+    wrong = {}
+    for kind in builtin_served_kinds("1.36"):
+        if "create" not in kind.verbs or "review" in kind.plural or kind.gvk.kind in ("Binding", "Eviction"):
+            continue
+        base = f"/apis/{kind.gvk.group}" if kind.gvk.group else "/api"
+        path = f"{base}/{kind.gvk.version}{'/namespaces/default' if kind.namespaced else ''}/{kind.plural}"
+        body = {**content, "metadata": {"name": "x.y", **content.get("metadata", {})}}
+        reply = await api.post(f"{path}?dryRun=All", body)
+        if reply.status not in (201, 400, 422):
+            wrong[kind.gvk.kind] = reply.text
+    assert not wrong

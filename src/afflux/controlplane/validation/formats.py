@@ -99,7 +99,7 @@ def not_negative(value: Json) -> list[str]:
     return ["must be greater than or equal to 0"] if isinstance(value, int) and value < 0 else []
 
 
-_AMOUNT = re.compile(r"([+-]?[0-9.]+)(?:([KMGTPE])i|([numkMGTPE]?)|[eE]([+-]?[0-9]{1,3}))")
+_AMOUNT = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([KMGTPE])i|([numkMGTPE]?)|[eE]([+-]?[0-9]{1,3}))")
 _BINARY = {"K": 10, "M": 20, "G": 30, "T": 40, "P": 50, "E": 60}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 
