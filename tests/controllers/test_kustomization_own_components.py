@@ -4,7 +4,6 @@ import pytest
 
 from afflux.apply.applier import Desired
 from afflux.controllers.kustomization_own_components import OwnComponents, screened
-from afflux.objects.identity import ObjectRef, ref_of
 from afflux.objects.manifest import Manifest
 from afflux.render.errors import RenderFailed
 
@@ -23,34 +22,22 @@ OWN_CRD: Manifest = {
     "metadata": {"name": "gitrepositories.source.toolkit.fluxcd.io"},
 }
 FOREIGN_CRD: Manifest = {**OWN_CRD, "metadata": {"name": "widgets.example.com"}}
-ROOT: Manifest = {
-    "apiVersion": "source.toolkit.fluxcd.io/v1",
-    "kind": "GitRepository",
-    "metadata": {"name": "flux-system", "namespace": "flux-system"},
-}
-NONE: frozenset[ObjectRef] = frozenset()
 APP: Manifest = {**CONTROLLER, "metadata": {"name": "source-controller", "namespace": "mine"}}
 
 
 def test_standing_in_applies_fluxs_deployments_and_leaves_our_definitions_alone() -> None:
     desired = [Desired(one) for one in (CONTROLLER, OWN_CRD, FOREIGN_CRD, APP)]
-    assert [one.leave_alone for one in screened(OwnComponents.STAND_IN, desired, NONE)] == [False, True, False, False]
+    assert [one.leave_alone for one in screened(OwnComponents.STAND_IN, desired)] == [False, True, False, False]
 
 
 def test_on_a_real_cluster_the_lines_to_remove_are_named() -> None:
     desired = [Desired(APP), Desired(CONTROLLER, " (from flux-system/gotk-components.yaml, document 7, line 120)")]
     with pytest.raises(RenderFailed) as refused:
-        screened(OwnComponents.REFUSE, desired, NONE)
+        screened(OwnComponents.REFUSE, desired)
     assert refused.value.message.splitlines()[1:] == [
         "- Deployment/flux-system/source-controller (from flux-system/gotk-components.yaml, document 7, line 120)"
     ]
 
 
 def test_nothing_is_refused_where_there_is_nothing_of_flux() -> None:
-    assert screened(OwnComponents.REFUSE, [Desired(APP)], NONE) == [Desired(APP)]
-
-
-def test_the_roots_are_ours_where_we_stand_in() -> None:
-    roots = frozenset({ref_of(ROOT)})
-    assert [one.leave_alone for one in screened(OwnComponents.STAND_IN, [Desired(ROOT)], roots)] == [True]
-    assert [one.leave_alone for one in screened(OwnComponents.REFUSE, [Desired(ROOT)], roots)] == [False]
+    assert screened(OwnComponents.REFUSE, [Desired(APP)]) == [Desired(APP)]

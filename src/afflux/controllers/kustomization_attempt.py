@@ -74,7 +74,7 @@ class Attempt:
         """Everything rendered, in stages; the inventory grows before anything is written."""
         desired = [Desired(one.manifest, one.from_where) for one in rendered.manifests]
         async with self.run.step("looking for Flux's own components", fails_as=BUILD_FAILED):
-            desired = screened(self.own_components, desired, frozenset({self.run.key, self.offer.source}))
+            desired = screened(self.own_components, desired)
         progress = self._progress("Detecting drift")
         async with self.run.step("applying manifests", fails_as=RECONCILIATION_FAILED, progress=progress):
             applier = Applier(self.client, owner_of(self.run.key), self.options, self.fingerprints)

@@ -11,7 +11,6 @@ from enum import Enum, auto
 
 from afflux.api.kinds import KINDS
 from afflux.apply.applier import Desired
-from afflux.objects.identity import ObjectRef
 from afflux.objects.manifest import Manifest, labels_of, metadata_of
 from afflux.render.errors import RenderFailed
 
@@ -34,12 +33,8 @@ class OwnComponents(Enum):
     REFUSE = auto()
 
 
-def screened(policy: OwnComponents, desired: Sequence[Desired], roots: frozenset[ObjectRef]) -> list[Desired]:
-    """What may be applied; CRDs of our own kinds are left alone. Raises `RenderFailed` with what is to be removed.
-
-    ``roots`` are the Kustomization that applies and its source: where we stand in, they are ours, and the ones in the
-    repository (``gotk-sync.yaml``) would lead away from it.
-    """
+def screened(policy: OwnComponents, desired: Sequence[Desired]) -> list[Desired]:
+    """What may be applied; CRDs of our own kinds are left alone. Raises `RenderFailed` with what is to be removed."""
     refused = [one for one in desired if is_flux_controller(one.manifest)] if policy is OwnComponents.REFUSE else []
     if refused:
         lines = "\n".join(f"- {one.ref.subject}{one.origin}" for one in refused)
@@ -47,8 +42,7 @@ def screened(policy: OwnComponents, desired: Sequence[Desired], roots: frozenset
             "the repository would start Flux's controllers beside Afflux, and both would reconcile the same objects; "
             f"remove these objects (or the file) from it, or hand the cluster back to Flux:\n{lines}"
         )
-    kept = roots if policy is OwnComponents.STAND_IN else frozenset()
-    return [replace(one, leave_alone=True) if is_own_crd(one.manifest) or one.ref in kept else one for one in desired]
+    return [replace(one, leave_alone=True) if is_own_crd(one.manifest) else one for one in desired]
 
 
 def is_flux_controller(manifest: Manifest) -> bool:
