@@ -161,6 +161,23 @@ async def test_a_transition_rule_counts_for_updates_only(api: Any) -> None:
     assert (await api.patch(f"{WIDGETS}/w", {"spec": {"size": 2}})).status == 200
 
 
+async def test_a_rule_with_an_optional_former_self_counts_always(api: Any) -> None:
+    rule = {
+        "rule": "oldSelf.hasValue() ? self.level >= oldSelf.value().level : self.level == 0",
+        "optionalOldSelf": True,
+        "messageExpression": "'not at ' + string(self.level)",
+        "fieldPath": ".level",
+        "reason": "FieldValueForbidden",
+    }
+    level = {"level": {"type": "integer"}}
+    await serve(api, crd(spec_schema={"type": "object", "properties": level, "x-kubernetes-validations": [rule]}))
+    started = await api.post(WIDGETS, widget({"level": 3}))
+    assert started.json["message"] == 'Widget.example.com "w" is invalid: spec.level: Forbidden: not at 3'
+    assert (await api.post(WIDGETS, widget({"level": 0}))).status == 201
+    assert (await api.patch(f"{WIDGETS}/w", {"spec": {"level": 5}})).status == 200
+    assert (await api.patch(f"{WIDGETS}/w", {"spec": {"level": 4}})).status == 422
+
+
 async def test_a_rule_that_cannot_be_evaluated_is_a_warning(api: Any) -> None:
     rule = "isURL(self.address)"
     schema = {

@@ -12,7 +12,7 @@ from afflux.lang.cel import CelError, Program, compile_expression
 from afflux.objects.manifest import Json
 
 _SPEAKS_OF_OLD = re.compile(r"\boldSelf\b")
-_VARIABLES = ("self", "oldSelf")
+_FORMER = "formerSelf__"
 _WORDS = {
     "FieldValueForbidden": "Forbidden: ",
     "FieldValueRequired": "Required value: ",
@@ -43,22 +43,17 @@ def check_rules(node: SchemaNode, new: Json, old: Json, path: str, warnings: lis
 
 
 def _one(rule: ValidationRule, new: Json, old: Json, path: str, warnings: list[str]) -> Iterator[FieldError]:
-    transition = bool(_SPEAKS_OF_OLD.search(rule.rule))
-    if transition and old is None and not rule.optional_old_self:
+    if not rule.optional_old_self and old is None and _SPEAKS_OF_OLD.search(rule.rule):
         return
-    where = path or "<root>"
-    if transition and rule.optional_old_self:
-        warnings.append(f"{where}: validation rule not evaluated: optionalOldSelf is not supported: {rule.rule}")
-        return
-    bindings = {"self": new, "oldSelf": old} if transition else {"self": new}
+    bindings = {"self": new, "oldSelf": old, _FORMER: [] if old is None else [old]}
     try:
-        holds = _program(rule.rule, transition).evaluate(bindings)
+        holds = _program(rule.rule, rule.optional_old_self).evaluate(bindings)
     except CelError as error:
         if any(words in str(error) for words in _MISSING):
             # The rule itself went wrong on this object: a real server refuses it, too.
             yield _error(rule, f"{error} evaluating rule: {rule.message or rule.rule}", path)
         else:
-            warnings.append(f"{where}: validation rule not evaluated: {rule.rule}: {error}")
+            warnings.append(f"{path or '<root>'}: validation rule not evaluated: {rule.rule}: {error}")
         return
     if holds is not True:
         yield _error(rule, _message(rule, bindings), path)
@@ -67,7 +62,7 @@ def _one(rule: ValidationRule, new: Json, old: Json, path: str, warnings: list[s
 def _message(rule: ValidationRule, bindings: Mapping[str, Json]) -> str:
     if rule.message_expression:
         try:
-            text = _program(rule.message_expression, "oldSelf" in bindings).evaluate(bindings)
+            text = _program(rule.message_expression, rule.optional_old_self).evaluate(bindings)
         except CelError:
             # As in a real server: the fixed message stands in for one that can't be made.
             text = None
@@ -82,5 +77,8 @@ def _error(rule: ValidationRule, message: str, path: str) -> FieldError:
 
 
 @lru_cache(maxsize=2048)
-def _program(text: str, transition: bool) -> Program:
-    return compile_expression(text, _VARIABLES if transition else _VARIABLES[:1])
+def _program(text: str, optional_old_self: bool) -> Program:
+    """The compiled rule. With ``optionalOldSelf`` the former self is optional: the first of a list that may be empty."""
+    if optional_old_self:
+        text = _SPEAKS_OF_OLD.sub(f"{_FORMER}[?0]", text)
+    return compile_expression(text, ("self", "oldSelf", _FORMER))
