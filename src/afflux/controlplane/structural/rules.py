@@ -78,7 +78,7 @@ def _error(rule: ValidationRule, message: str, path: str) -> FieldError:
 
 @lru_cache(maxsize=2048)
 def _program(text: str, optional_old_self: bool) -> Program:
-    """The compiled rule. With ``optionalOldSelf`` the former self is optional: the first of a list that may be empty."""
+    """The compiled rule. An optional former self is the first item, if any, of a list that may be empty."""
     if optional_old_self:
         text = _SPEAKS_OF_OLD.sub(f"{_FORMER}[?0]", text)
     return compile_expression(text, ("self", "oldSelf", _FORMER))
