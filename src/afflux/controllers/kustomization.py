@@ -34,7 +34,14 @@ from afflux.controllers.kustomization_dependencies import TERMINAL, Dependent, c
 from afflux.controllers.kustomization_finalizer import finalize
 from afflux.controllers.kustomization_own_components import OwnComponents
 from afflux.controllers.kustomization_rendering import Renderer
-from afflux.controllers.kustomization_source import Offer, offer_of, same_revision, source_of, source_target
+from afflux.controllers.kustomization_source import (
+    Offer,
+    named_source,
+    offer_of,
+    same_revision,
+    source_of,
+    source_target,
+)
 from afflux.controllers.kustomization_sweeps import Sweeps
 from afflux.kube.client import KubeClient, Target
 from afflux.kube.errors import NotFound
@@ -142,7 +149,7 @@ class KustomizationReconciler:
             try:
                 offer = offer_of(source, await self._client.get(source_target(source)))
             except NotFound as error:
-                run.log.info(f"Source '{source.subject}' not found")
+                run.log.info(f"Source '{named_source(run.object)}' not found")
                 return Waiting("source", ARTIFACT_FAILED, str(error), run.object.spec.retry_seconds)
         if offer is not None:
             return offer

@@ -122,7 +122,8 @@ class Attempt:
             self.run.event("error", "UnknownFields", "dropped:\n" + "\n".join(warnings))
 
     def _tell(self, changes: ChangeSet) -> None:
-        self.run.log.info("server-side apply completed", output=changes.output(), revision=self.offer.revision)
+        if output := changes.output():
+            self.run.log.info("server-side apply completed", output=output, revision=self.offer.revision)
         if lines := changes.changed_lines():
             self.run.event("info", PROGRESSING, lines)
         if self._is_applied_already():

@@ -10,6 +10,7 @@ from afflux.controllers.kustomization_attempt import inventory_of, status_of
 from afflux.controllers.kustomization_rendering import owner_of
 from afflux.kube.client import KubeClient, Target
 from afflux.objects.identity import GroupVersionKind
+from afflux.runtime.conditions import condition_of
 from afflux.runtime.ends import Done
 from afflux.runtime.reconciler import Run
 
@@ -39,9 +40,9 @@ async def _delete(run: Run[Kustomization], client: KubeClient, inventory: Invent
     try:
         deleted = await prune(client, owner_of(run.key), inventory)
     except PruneFailed:
-        run.event("error", "error", "pruning for deleted resource failed")
+        run.event("error", _reason(run, "error"), "pruning for deleted resource failed")
         raise
-    run.event("info", "info", "\n".join(str(change) for change in deleted))
+    run.event("info", _reason(run, "info"), "\n".join(str(change) for change in deleted))
     return deleted
 
 
@@ -51,7 +52,13 @@ async def _await_termination(run: Run[Kustomization], client: KubeClient, delete
     if left:
         message = "failed to wait for resources termination"
         run.log.error(message, left=[f"{target.gvk.kind}/{target.namespace}/{target.name}" for target in left])
-        run.event("error", "error", message)
+        run.event("error", _reason(run, "error"), message)
+
+
+def _reason(run: Run[Kustomization], severity: str) -> str:
+    """An event's reason as Flux chooses it: Ready's, or the severity where there is none."""
+    ready = condition_of(status_of(run), "Ready") or {}
+    return str(ready.get("reason") or severity)
 
 
 def _target(change: Change) -> Target:

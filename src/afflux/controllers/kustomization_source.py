@@ -39,6 +39,12 @@ def source_of(kustomization: Kustomization) -> ObjectRef:
     return ObjectRef(SOURCE_GROUP, reference.kind, namespace, reference.name)
 
 
+def named_source(kustomization: Kustomization) -> str:
+    """The source as the spec spells it, for messages: ``Kind/[namespace/]name``."""
+    reference = kustomization.spec.source_ref
+    return "/".join(filter(None, (reference.kind, reference.namespace, reference.name)))
+
+
 def source_target(source: ObjectRef) -> Target:
     """The source as the API server knows it."""
     return Target(GroupVersionKind(SOURCE_GROUP, "v1", source.kind), source.namespace, source.name)
