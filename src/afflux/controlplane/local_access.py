@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from afflux.controlplane.access import ChangeEvent, Listing, Propagation
@@ -54,6 +55,7 @@ class LocalAccess:
                 yield ChangeEvent(event.type, from_storage(kind, event.object.manifest))
 
     async def create(self, manifest: Manifest) -> Manifest:
+        await _clients_first()
         kind = self._kind(gvk_of(manifest))
         author = self._author()
         body = decoded(kind, manifest, author)
@@ -61,6 +63,7 @@ class LocalAccess:
         return from_storage(kind, written.manifest)
 
     async def update(self, manifest: Manifest, subresource: str = "") -> Manifest:
+        await _clients_first()
         kind, metadata = self._kind(gvk_of(manifest)), metadata_of(manifest)
         live = self._live(kind, metadata.get("namespace") or "", metadata.get("name") or "")
         return self._replace(kind, live, manifest, subresource)
@@ -68,6 +71,7 @@ class LocalAccess:
     async def patch(
         self, gvk: GroupVersionKind, namespace: str, name: str, patch: Manifest, subresource: str = ""
     ) -> Manifest:
+        await _clients_first()
         kind = self._kind(gvk)
         live = self._live(kind, namespace, name)
         return self._replace(kind, live, apply_merge_patch(from_storage(kind, live.manifest), patch), subresource)
@@ -82,6 +86,7 @@ class LocalAccess:
         propagation: Propagation = "Background",
         grace_seconds: int | None = None,
     ) -> None:
+        await _clients_first()
         kind = self._kind(gvk)
         live = self._writer.store.get(kind.storage, namespace, name)
         if live is None:
@@ -108,3 +113,8 @@ class LocalAccess:
         if live is None:
             raise not_found(kind.named(name))
         return live
+
+
+async def _clients_first() -> None:
+    """Give waiting requests their turn: a controller's writes wait for nothing, and would run on and on."""
+    await asyncio.sleep(0)
