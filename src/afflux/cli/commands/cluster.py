@@ -68,11 +68,24 @@ def _pod_log(text: str) -> tuple[str, Path]:
 
 
 def _run(data_dir: Path | None, settings: Settings, kubeconfig_out: Path, *, exit_with_stdin: bool) -> None:
-    import structlog
     import uvloop
 
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    _configure_logging()
     uvloop.run(_serve(data_dir, settings, kubeconfig_out, exit_with_stdin=exit_with_stdin))
+
+
+def _configure_logging() -> None:
+    """Lines for people on standard error. Tracebacks come without local variables: those hold tokens and Secrets."""
+    import structlog
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 async def _serve(data_dir: Path | None, settings: Settings, kubeconfig_out: Path, *, exit_with_stdin: bool) -> None:
