@@ -120,3 +120,19 @@ def test_people_read_the_object_the_message_and_the_rest() -> None:
 def test_colour_is_for_terminals_only() -> None:
     assert b"\033[31merror\033[0m" in console_line(LINE, colour=True)
     assert b"\033" not in console_line(LINE)
+
+
+def test_what_comes_from_outside_cannot_steer_a_terminal() -> None:
+    subject = "stored artifact for commit 'Fix \x1b]0;owned\x07\x1b[31m \u202egnp\r\x9b2J'"
+    line = console_line({"level": "info", "ts": "2025-01-01T00:00:00.000Z", "msg": subject, "error": "a\x1b[0m\nb"})
+    text = line.decode()
+    assert not set(text) & set("\x1b\x07\r\x9b\u202e")
+    assert r"Fix \x1b]0;owned\x07\x1b[31m \u202egnp\r\x9b2J" in text
+    assert "error=a\\x1b[0m\nb" in text
+
+
+def test_a_name_that_is_not_utf_8_does_not_stop_a_line() -> None:
+    lines: list[bytes] = []
+    configure("info", (Sink(lines.append), Sink(lines.append, "console")))
+    process_logger("source-controller").info("read \udcff.yaml", output={"\udcff": "created"})
+    assert [r"\udcff.yaml" in line.decode().replace("\\\\", "\\") for line in lines] == [True, True]

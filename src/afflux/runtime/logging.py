@@ -47,9 +47,8 @@ class Sink:
         """Write a line, if it is for this sink."""
         if self.controller not in (None, controller) or LEVELS[line["level"]] < LEVELS[self.level]:
             return
-        encoded = json_line(line) if self.encoding == "json" else console_line(line, colour=self.colour)
         try:
-            self.write(encoded)
+            self.write(json_line(line) if self.encoding == "json" else console_line(line, colour=self.colour))
         except (OSError, ValueError):
             pass
 
@@ -133,12 +132,20 @@ def _now() -> str:
 
 
 def json_line(line: Mapping[str, Json]) -> bytes:
-    """A line for machines."""
-    return orjson.dumps(dict(line), default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+    """A line for machines. Names of files that aren't UTF-8 show as escapes."""
+    options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
+    try:
+        return orjson.dumps(dict(line), default=str, option=options)
+    except TypeError:
+        return orjson.dumps({key: _printable(_shown(value)) for key, value in line.items()}, option=options)
 
 
 def console_line(line: Mapping[str, Json], *, colour: bool = False) -> bytes:
-    """A line for people: the time, the object, what happened, and what else is known of it."""
+    """A line for people: the time, the object, what happened, and what else is known of it.
+
+    What comes from outside (commit messages, names, a server's words) can't steer a terminal: whatever isn't printable
+    is shown as an escape, line breaks apart.
+    """
     kind, name = line.get("controllerKind"), line.get("name")
     subject = ObjectRef("", str(kind), str(line.get("namespace") or ""), str(name)).subject if kind and name else ""
     level = str(line.get("level"))
@@ -146,12 +153,23 @@ def console_line(line: Mapping[str, Json], *, colour: bool = False) -> bytes:
     rest = " ".join(f"{key}={_shown(value)}" for key, value in line.items() if key not in hidden)
     mark = f"{_COLOURS.get(level, '')}{level:<5}\033[0m" if colour else f"{level:<5}"
     local = datetime.fromisoformat(str(line.get("ts"))).astimezone().strftime("%H:%M:%S")
-    parts = [local, mark, subject, str(line.get("msg")), rest]
+    parts = [local, mark, *(_printable(part) for part in (subject, str(line.get("msg")), rest))]
     return (" ".join(part for part in parts if part) + "\n").encode()
 
 
 def _shown(value: Json) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    if isinstance(value, str):
+        return value
+    try:
+        return orjson.dumps(value, default=str).decode()
+    except TypeError:
+        return repr(value)
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
 
 
 def _write_stderr(line: bytes) -> None:
