@@ -5,6 +5,7 @@ import time
 import pytest
 
 from afflux.artifacts.archive import Directory, Entry, File
+from afflux.sources import ignore
 from afflux.sources.glob import compile_name
 from afflux.sources.ignore import TooManyPatterns, ignore_rules
 
@@ -122,3 +123,12 @@ def test_a_pattern_made_to_be_slow_is_fast() -> None:
 def test_a_flood_of_patterns_is_refused() -> None:
     with pytest.raises(TooManyPatterns):
         ignore_rules([], "x\n" * 20_000)
+
+
+def test_patterns_that_would_be_matched_for_hours_end_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ignore, "MAX_SECONDS", 0.2)
+    patterns = "\n".join("**/" + "*a" * 40 + f"b{number}" for number in range(5000))
+    files = [File("/".join(["a" * 200] * 5) + f"/{number}", False, bytes) for number in range(1000)]
+    ignored = ignore_rules(files, patterns)
+    with pytest.raises(TooManyPatterns, match="more patterns than can be matched"):
+        [ignored(file.path, False) for file in files]

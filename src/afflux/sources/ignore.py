@@ -6,6 +6,7 @@ a pattern without a slash in it matches a name at any level, and with it all tha
 does not keep a later pattern from bringing back a file inside.
 """
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +17,9 @@ from afflux.sources.glob import NameMatcher, compile_name
 FILE_NAME = ".sourceignore"
 MAX_PATTERNS = 10_000
 MAX_BYTES = 1 << 20
+MAX_SECONDS = 20.0
+"""Of processor time for one artifact: thousands of patterns on thousands of paths would take hours."""
+_PATTERNS_A_GLANCE = 64
 
 VERSION_CONTROL = (".git/", ".gitignore", ".gitmodules", ".gitattributes")
 """Always left out."""
@@ -30,7 +34,7 @@ DEFAULTS = (
 
 
 class TooManyPatterns(ValueError):
-    """More ignore patterns than are reasonable, or a file of them that is too large."""
+    """More ignore patterns than are reasonable, a file of them that is too large, or too much work to match them."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ _DEFAULTS = tuple(parse_patterns("\n".join(DEFAULTS)))
 def ignore_rules(entries: Iterable[Entry], spec_ignore: str | None) -> Ignore:
     """What is left out of these entries. One pattern of a user's replaces all defaults but those of version control.
 
-    Raises ``TooManyPatterns``.
+    Raises ``TooManyPatterns``, also when it is asked about a path.
     """
     patterns = [pattern for scope, text in _ignore_files(entries) for pattern in parse_patterns(text, scope)]
     patterns += parse_patterns(spec_ignore or "")
@@ -133,13 +137,32 @@ def _ignore_files(entries: Iterable[Entry]) -> list[tuple[tuple[str, ...], str]]
 def _matcher(patterns: tuple[Pattern, ...]) -> Ignore:
     last_first = patterns[::-1]
     split = lru_cache(maxsize=1024)(lambda directory: tuple(directory.split("/")))
+    deadline = _Deadline()
 
     def ignored(path: str, is_directory: bool) -> bool:
         directory, slash, name = path.rpartition("/")
         parts = (*split(directory), name) if slash else (name,)
-        for pattern in last_first:
+        for count, pattern in enumerate(last_first):
+            if count % _PATTERNS_A_GLANCE == 0:
+                deadline.check()
             if pattern.matches(parts, is_directory):
                 return not pattern.includes
         return False
 
     return ignored
+
+
+class _Deadline:
+    """Processor time of the thread that matches, from the first path on."""
+
+    def __init__(self) -> None:
+        self._end: float | None = None
+
+    def check(self) -> None:
+        now = time.thread_time()
+        if self._end is None:
+            self._end = now + MAX_SECONDS
+        elif now > self._end:
+            raise TooManyPatterns(
+                f"{FILE_NAME} files and spec.ignore hold more patterns than can be matched in {MAX_SECONDS:g} s"
+            )
