@@ -175,6 +175,9 @@ async def test_pods_fail_as_their_annotations_say(api: Any, fault: str, phase: s
     assert found["status"]["phase"] == phase
     assert found["status"]["containerStatuses"][0]["state"]["waiting"]["reason"] == reason
     assert condition(found, "Ready") == ("False", "ContainersNotReady")
+    events = f"{CORE}/events?fieldSelector=involvedObject.uid%3D{found['metadata']['uid']}"
+    said = await until(api, events, lambda all_: all_["items"])
+    assert [(one["type"], one["reason"]) for one in said["items"]] == [("Warning", "BackOff")]
 
 
 async def test_a_pod_may_be_ready_late(api: Any) -> None:
@@ -309,6 +312,29 @@ async def test_services_get_endpoints_and_load_balancers_addresses(api: Any) -> 
     await create(api, f"{CORE}/services", {"metadata": {"name": "last"}, "spec": balanced})
     await until(api, f"{CORE}/services/last", lambda one: one["status"]["loadBalancer"].get("ingress"))
     assert (await api.get(f"{CORE}/services/none")).json["status"]["loadBalancer"] == {}
+
+
+async def test_kinds_that_only_look_on_say_what_they_see(api: Any) -> None:
+    await create(api, f"{APPS}/deployments", workload("d", replicas=2))
+    budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
+    await create(api, budgets, {"metadata": {"name": "b"}, "spec": {"minAvailable": "50%", "selector": SELECTOR}})
+    found = await until(api, f"{budgets}/b", lambda one: one["status"].get("currentHealthy") == 2)
+    assert (found["status"]["desiredHealthy"], found["status"]["disruptionsAllowed"]) == (1, 1)
+    scalers = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers"
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}
+    await create(api, scalers, {"metadata": {"name": "h"}, "spec": {"maxReplicas": 3, "scaleTargetRef": target}})
+    await until(api, f"{scalers}/h", lambda one: condition(one, "ScalingActive")[0] == "True")
+    ingresses = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
+    backend = {"service": {"name": "s", "port": {"number": 80}}}
+    await create(api, ingresses, {"metadata": {"name": "i"}, "spec": {"defaultBackend": backend}})
+    await until(api, f"{ingresses}/i", lambda one: one["status"]["loadBalancer"].get("ingress"))
+    services = "/apis/apiregistration.k8s.io/v1/apiservices"
+    registered = {"group": "x.io", "version": "v1", "groupPriorityMinimum": 1, "versionPriority": 1}
+    aggregated = {**registered, "service": {"namespace": "default", "name": "nobody"}}
+    await create(api, services, {"metadata": {"name": "v1.x.io"}, "spec": aggregated})
+    await until(api, f"{services}/v1.x.io", lambda one: condition(one, "Available") == ("False", "ServiceNotFound"))
+    node = (await api.get("/api/v1/nodes/node-1")).json
+    assert condition(node, "Ready")[0] == "True" and not node["spec"].get("taints")
 
 
 async def test_claims_are_bound_but_for_those_of_the_class_never(api: Any) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from afflux.controlplane.simulation.decisions import (
     Change,
+    Create,
     Decision,
     Moment,
     Remove,
@@ -14,6 +15,7 @@ from afflux.controlplane.simulation.decisions import (
     merged_conditions,
 )
 from afflux.controlplane.simulation.faults import Fate, fate_of
+from afflux.controlplane.simulation.pod_events import trouble
 from afflux.controlplane.simulation.templates import NODE_NAME
 from afflux.objects.manifest import Json, Manifest, annotations_of
 
@@ -54,11 +56,15 @@ def decide(pod: Manifest, around: Surroundings) -> Decision:
     if not (pod.get("spec") or {}).get("nodeName"):
         decision.writes.append(Change(pod, {"spec": {"nodeName": NODE_NAME}}))
     fate = fate_of(pod)
+    told = len(decision.writes)
     starts_after = around.delay if fate.ready_after is None else fate.ready_after
     if around.age < starts_after:
         decision.look_again(starts_after - around.age)
         return decision
-    decision.status(pod, _status(pod, fate, around))
+    status = _status(pod, fate, around)
+    decision.status(pod, status)
+    if len(decision.writes) > told:
+        decision.writes.extend(Create(event) for event in trouble(pod, status, around.now))
     if fate.flap and not fate.fault:
         decision.look_again(fate.flap - (around.age - starts_after) % fate.flap)
     return decision
