@@ -89,3 +89,22 @@ async def test_drift_is_logged_by_field_without_values(here: Fleet) -> None:
     [line] = await eventually(corrected)
     assert (line["object"], line["fields"]) == (f"ConfigMap/{here.namespace}/one", ["/data/a"])
     assert "wrong" not in str(line) and "right" not in str(line)
+
+
+async def test_an_interval_with_health_checks_writes_nothing_while_all_is_well(here: Fleet) -> None:
+    metadata = {"name": "foreign", "namespace": here.namespace}
+    await here.client.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+    checks = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "name": n, "namespace": here.namespace} for n in ("foreign", "one")
+    ]
+    revision = await here.commit({"one.yaml": config("one")})
+    await here.kustomization("apps", interval="500ms", healthChecks=checks)
+    await here.ready("apps", revision=revision)
+    runs = len(here.said("apps", "Reconciliation finished in "))
+    before = await here.client.get(here.target("apps"))
+
+    async def two_more() -> bool:
+        return len(here.said("apps", "Reconciliation finished in ")) >= runs + 2
+
+    await eventually(two_more)
+    assert await here.client.get(here.target("apps")) == before

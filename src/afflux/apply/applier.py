@@ -115,7 +115,7 @@ class Applier:
         for plan in plans:
             try:
                 done += (plan.change(await self._carry_out(plan)),)
-            except KubeError as error:
+            except (KubeError, TimeoutError) as error:
                 raise ApplyFailed(f"{plan.ref.subject} apply failed: {error}{plan.desired.origin}", done) from error
         return done
 
@@ -187,7 +187,10 @@ class Applier:
         return await self._server_side_apply(plan.desired.manifest, dry_run=False)
 
     async def _remove(self, plan: _Plan) -> None:
-        await waiting.delete_and_wait(self._client, plan.target, self._options.ready_timeout)
+        try:
+            await waiting.delete_and_wait(self._client, plan.target, self._options.ready_timeout)
+        except TimeoutError:
+            raise TimeoutError("immutable field detected, failed to wait for object to be deleted") from None
 
     async def _take_over(self, plan: _Plan) -> None:
         """Hands other managers' fields to us. The object may change under it: then once more with what it is now."""

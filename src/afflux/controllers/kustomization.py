@@ -138,7 +138,7 @@ class KustomizationReconciler:
         rendered = await attempt.render(self._renderer)
         changes = await attempt.apply(rendered)
         await attempt.prune(changes)
-        return self._check_health(run, offer, rendered, changes, assess)
+        return await self._check_health(run, offer, rendered, changes, assess)
 
     async def _offer(self, run: Run[Kustomization]) -> Offer | Waiting:
         source = source_of(run.object)
@@ -191,11 +191,11 @@ class KustomizationReconciler:
                 return why
         return None
 
-    def _check_health(
+    async def _check_health(
         self, run: Run[Kustomization], offer: Offer, rendered: Rendered, changes: ChangeSet, assess: Assessor
     ) -> Done | Waiting:
         """The end of the run, or the beginning of a wait."""
-        objects = health.objects_to_check(run.object, run.key, changes)
+        objects = await health.objects_to_check(self._client, run.object, run.key, changes)
         if not objects:
             run.clear(health.HEALTHY)
             return _succeeded(run, offer)

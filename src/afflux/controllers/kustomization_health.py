@@ -6,6 +6,7 @@ it is over at once, whatever it waited for.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,7 @@ from afflux.apply.health import (
 )
 from afflux.apply.health_tracker import HealthTracker
 from afflux.kube.client import KubeClient
+from afflux.kube.errors import KubeError
 from afflux.lang.duration import format_duration
 from afflux.manifests.readiness import Readiness
 from afflux.objects.identity import ObjectRef
@@ -107,17 +109,31 @@ def _first_look(watched: Watched, live: Manifest | None, assess: Assess) -> Read
     return Readiness("Unknown", "") if live is None else watched.judged(live, assess)
 
 
-def objects_to_check(
-    kustomization: Kustomization, key: ObjectRef, changes: ChangeSet
+async def objects_to_check(
+    client: KubeClient, kustomization: Kustomization, key: ObjectRef, changes: ChangeSet
 ) -> list[tuple[Watched, Manifest | None]]:
-    """What has to be healthy: everything applied (``wait``), else what ``healthChecks`` names."""
+    """What has to be healthy, with its last known state: everything applied (``wait``), else what ``healthChecks``
+    names."""
+    applied = applied_objects(changes, except_for=key)
     if kustomization.spec.wait:
-        return applied_objects(changes, except_for=key)
+        return applied
     references = [
         {"apiVersion": one.api_version, "kind": one.kind, "namespace": one.namespace, "name": one.name}
         for one in kustomization.spec.health_checks
     ]
-    return [(watched, None) for watched in referenced_objects(references) if watched.ref != key]
+    ours = {watched.ref: (watched, live) for watched, live in applied}
+    named = [watched for watched in referenced_objects(references) if watched.ref != key]
+    foreign = [watched for watched in named if watched.ref not in ours]
+    states = await asyncio.gather(*(_state(client, watched) for watched in foreign))
+    return [ours[watched.ref] for watched in named if watched.ref in ours] + list(zip(foreign, states, strict=True))
+
+
+async def _state(client: KubeClient, watched: Watched) -> Manifest | None:
+    """An object as it is; None where it can't be seen, which the watch will tell more of."""
+    try:
+        return await client.get(watched.target)
+    except KubeError:
+        return None
 
 
 def is_news(status: Manifest, *, new_revision: bool, drifted: bool) -> bool:
