@@ -35,7 +35,6 @@ ON_CREATE: dict[tuple[str, str], OnCreate] = {
     ("", "Node"): claims.create_node,
     ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): webhooks.create,
     ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): webhooks.create,
-    ("apps", "DaemonSet"): workloads.create_daemon_set,
     ("batch", "Job"): workloads.create_job,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): custom_resource_definitions.create,
 }

@@ -1,21 +1,15 @@
-"""What new DaemonSets and Jobs get, and what they keep."""
+"""What new Jobs get, and what Jobs and DaemonSets keep."""
 
 from __future__ import annotations
 
+from afflux.controlplane.defaults.workloads import TEMPLATE_GENERATION
 from afflux.controlplane.pipeline import WriteContext
 from afflux.objects.manifest import Manifest
-
-_TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
-
-
-def create_daemon_set(context: WriteContext, new: Manifest) -> Manifest:
-    """The old counter of template changes, still kept by real servers."""
-    return _annotated(new, "1")
 
 
 def update_daemon_set(context: WriteContext, new: Manifest, old: Manifest) -> Manifest:
     """The counter moves when the template does, whatever the body says."""
-    before = str((old["metadata"].get("annotations") or {}).get(_TEMPLATE_GENERATION) or "0")
+    before = str((old["metadata"].get("annotations") or {}).get(TEMPLATE_GENERATION) or "0")
     count = int(before) if before.isdecimal() else 0
     changed = (new.get("spec") or {}).get("template") != (old.get("spec") or {}).get("template")
     return _annotated(new, str(count + 1 if changed else count))
@@ -64,6 +58,6 @@ def _labelled(node: Manifest, labels: dict[str, str]) -> Manifest:
 def _annotated(daemon_set: Manifest, count: str) -> Manifest:
     metadata = daemon_set["metadata"]
     annotations = metadata.get("annotations") or {}
-    if annotations.get(_TEMPLATE_GENERATION) == count:
+    if annotations.get(TEMPLATE_GENERATION) == count:
         return daemon_set
-    return {**daemon_set, "metadata": {**metadata, "annotations": {**annotations, _TEMPLATE_GENERATION: count}}}
+    return {**daemon_set, "metadata": {**metadata, "annotations": {**annotations, TEMPLATE_GENERATION: count}}}

@@ -46,6 +46,18 @@ STATEFUL_SET = Fields(
     }
 )
 
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+
+
+def _template_generation(daemon_set: Node) -> Node:
+    """The old counter of template changes, which real servers still show."""
+    metadata = daemon_set.get("metadata") or {}
+    annotations = metadata.get("annotations") or {}
+    if TEMPLATE_GENERATION in annotations:
+        return daemon_set
+    return {**daemon_set, "metadata": {**metadata, "annotations": {**annotations, TEMPLATE_GENERATION: "1"}}}
+
+
 DAEMON_SET = Fields(
     inside={
         "spec": Fields(
@@ -53,7 +65,8 @@ DAEMON_SET = Fields(
             inside={"template": TEMPLATE},
             then=(_rolling("updateStrategy", {"maxUnavailable": 1, "maxSurge": 0}),),
         )
-    }
+    },
+    then=(_template_generation,),
 )
 
 REPLICA_SET = Fields(inside={"spec": Fields({"replicas": 1}, inside={"template": TEMPLATE})})

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from afflux.controlplane.defaults.workloads import TEMPLATE_GENERATION
 from afflux.controlplane.simulation.decisions import Create, Decision, Moment, Remove, is_going, nonzero
 from afflux.controlplane.simulation.pods import is_active, is_ready
 from afflux.controlplane.simulation.replica_sets import count_available
 from afflux.controlplane.simulation.revisions import HASH, current_revision, keep_history
 from afflux.controlplane.simulation.templates import pod_from
 from afflux.objects.manifest import Manifest, annotations_of, labels_of
-
-_GENERATION = "deprecated.daemonset.template.generation"
 
 
 def decide(
@@ -35,7 +34,10 @@ def decide(
     ended = [pod for pod in pods if not is_active(pod) and not is_going(pod)]
     decision.writes.extend(Remove(pod) for pod in (*ended, *active[wanted:]))
     if wanted and not pods:
-        labels = {HASH: revision.hash, "pod-template-generation": annotations_of(daemon_set).get(_GENERATION, "1")}
+        labels = {
+            HASH: revision.hash,
+            "pod-template-generation": annotations_of(daemon_set).get(TEMPLATE_GENERATION, "1"),
+        }
         decision.writes.append(
             Create(pod_from(daemon_set, daemon_set["spec"]["template"], labels, generateName=f"{name}-"))
         )
