@@ -13,7 +13,7 @@ from cluster import ClusterProcess, start_cluster
 @pytest.fixture(scope="session")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterProcess]:
     directory: Path = tmp_path_factory.mktemp("control-plane")
-    with start_cluster(directory) as process:
+    with start_cluster(directory, "--rbac") as process:
         yield process
 
 

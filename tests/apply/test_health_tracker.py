@@ -9,6 +9,7 @@ import pytest
 from afflux.apply.health import Watched
 from afflux.apply.health_tracker import HealthTracker
 from afflux.kube.client import KubeClient, Target
+from afflux.kube.errors import Forbidden
 from afflux.manifests.readiness import Readiness, readiness
 from afflux.objects.identity import GroupVersionKind
 from afflux.objects.manifest import Manifest
@@ -112,3 +113,30 @@ async def test_a_forgotten_wait_ends_its_watches(
     await asyncio.wait([follower], timeout=10)
     assert follower.cancelled()
     assert tracker.statuses("apps") is None
+
+
+async def test_an_identity_that_may_not_watch_polls(
+    kube_client: KubeClient, namespace: str, tracker: HealthTracker
+) -> None:
+    group = "rbac.authorization.k8s.io"
+    metadata = {"name": "reader", "namespace": namespace}
+    rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}]
+    await kube_client.create({"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": rules})
+    binding = {
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": "reader"},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": "tenant"}],
+    }
+    await kube_client.create({"apiVersion": f"{group}/v1", "kind": "RoleBinding", "metadata": metadata, **binding})
+    watched = await create(kube_client, namespace, "one")
+    rung = asyncio.Event()
+    tenant = kube_client.impersonating("tenant")
+    with pytest.raises(Forbidden):
+        await tenant.list(CONFIG_MAP)
+    tracker.expect("apps", tenant, [watched], by_phase, rung.set)
+
+    async def seen() -> bool:
+        return (tracker.statuses("apps") or {})[watched].status == "InProgress"
+
+    await eventually(seen)
+    await change(kube_client, watched, "up")
+    await asyncio.wait_for(rung.wait(), 10)
