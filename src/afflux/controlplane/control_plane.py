@@ -18,6 +18,7 @@ from aiohttp import web
 from afflux.controlplane.authentication import Authenticator
 from afflux.controlplane.authorization import Authorizer
 from afflux.controlplane.builtin_kinds import builtin_served_kinds
+from afflux.controlplane.cluster_content import SYSTEM_NAMESPACES
 from afflux.controlplane.crds import CrdController
 from afflux.controlplane.event_expiry import EventExpiry
 from afflux.controlplane.fan_out import FanOut
@@ -28,6 +29,7 @@ from afflux.controlplane.kubeconfig import kubeconfig, write_private
 from afflux.controlplane.local_access import LocalAccess
 from afflux.controlplane.namespaces import NamespaceController
 from afflux.controlplane.persistence import SqliteJournal, StateError, locked
+from afflux.controlplane.served_kind import StorageKey
 from afflux.controlplane.server import BODY_BYTES, ApiHandler, Committed
 from afflux.controlplane.simulation import Simulation
 from afflux.controlplane.store import Store
@@ -46,6 +48,8 @@ MINOR: Final = "1.36"
 _API_SERVER: Final = "kube-apiserver"
 _CONTROLLERS: Final = "kube-controller-manager"
 _STOP_SECONDS: Final = 1.0
+_FURNISH_SECONDS: Final = 10.0
+_CONFIG_MAPS: Final = StorageKey("", "configmaps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,7 @@ class ControlPlane:
             host=self._settings.host,
         )
         await self._start_controllers(writer, authority)
+        await _furnished(store)
         port = await self._listen(handler, authority)
         self._stack.callback(fan_out.close)
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
@@ -207,6 +212,21 @@ class ControlPlane:
                 bound.setblocking(False)
                 return bound
         raise StateError(f"can't listen on {self._settings.host}:{wanted[-1]}: {problem.strerror}")
+
+
+async def _furnished(store: Store) -> None:
+    """Wait until the system namespaces have what every namespace has: clients count on it from the start."""
+    bell = asyncio.Event()
+    end = store.observe(lambda event: bell.set())
+    try:
+        async with asyncio.timeout(_FURNISH_SECONDS):
+            while any(store.get(_CONFIG_MAPS, name, "kube-root-ca.crt") is None for name in SYSTEM_NAMESPACES):
+                bell.clear()
+                await bell.wait()
+    except TimeoutError:
+        raise StateError("the system namespaces could not be made; the log says why") from None
+    finally:
+        end()
 
 
 def _request(*parts: Json) -> web.BaseRequest:

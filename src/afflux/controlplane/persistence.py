@@ -14,7 +14,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ import structlog
 
 from afflux.controlplane.served_kind import StorageKey
 from afflux.controlplane.stored import StoredObject
+from afflux.objects.manifest import Json
 
 SCHEMA = 1
 """The layout of the database; a newer one is refused."""
@@ -34,6 +35,8 @@ MOST_PAGES = 1024 * 1024
 """The largest database, in pages of 4 KiB."""
 
 _RETRY_SECONDS = 1.0
+_COLLECT_SECONDS = 0.05
+_ROWS_A_STATEMENT = 200
 
 _log = structlog.get_logger(__name__)
 
@@ -135,14 +138,17 @@ class SqliteJournal:
 
     def _add(self, change: _Change) -> None:
         with self._condition:
+            if not self._pending:
+                self._condition.notify()
             self._pending.append(change)
 
     def _run(self) -> None:
         while True:
             with self._condition:
-                # Nobody asks for what the plane's own controllers write: the timeout collects it.
+                self._condition.wait_for(lambda: self._pending or self._waiting or self._closing)
                 if not self._waiting and not self._closing:
-                    self._condition.wait(timeout=0.05)
+                    # Nobody waits for what the plane's own controllers write: more of it goes into one transaction.
+                    self._condition.wait(timeout=_COLLECT_SECONDS)
                 changes, self._pending = self._pending, []
                 waiting, self._waiting = self._waiting, []
                 closing = self._closing
@@ -167,18 +173,17 @@ class SqliteJournal:
                 return
 
     def _write(self, changes: list[_Change]) -> None:
+        latest = {(*change.storage, change.namespace, change.name): change for change in changes}
+        gone = [place for place, change in latest.items() if change.body is None]
+        kept = [(*place, change.version, change.body) for place, change in latest.items() if change.body is not None]
         with self._connection:
-            for change in changes:
-                place = (change.storage.group, change.storage.plural, change.namespace, change.name)
-                if change.body is None:
-                    self._connection.execute(
-                        "DELETE FROM objects WHERE api_group=? AND plural=? AND namespace=? AND name=?", place
-                    )
-                else:
-                    self._connection.execute(
-                        "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?)",
-                        (*place, change.version, change.body),
-                    )
+            for chunk in _chunks(gone):
+                rows = ",".join(["(?,?,?,?)"] * len(chunk))
+                where = f"(api_group, plural, namespace, name) IN (VALUES {rows})"
+                self._connection.execute(f"DELETE FROM objects WHERE {where}", _flat(chunk))
+            for chunk in _chunks(kept):
+                rows = ",".join(["(?,?,?,?,?,?)"] * len(chunk))
+                self._connection.execute(f"INSERT OR REPLACE INTO objects VALUES {rows}", _flat(chunk))
             newest = changes[-1].version if changes else 0
             if newest + RESERVED // 2 > self._reserved:
                 self._reserve(newest)
@@ -215,6 +220,16 @@ class SqliteJournal:
 
     def _set_meta(self, key: str, value: str) -> None:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+
+def _chunks(rows: Sequence[tuple[Json, ...]]) -> Iterator[Sequence[tuple[Json, ...]]]:
+    """Rows for one statement each. Few statements: after each one this thread must win the interpreter back."""
+    for start in range(0, len(rows), _ROWS_A_STATEMENT):
+        yield rows[start : start + _ROWS_A_STATEMENT]
+
+
+def _flat(rows: Sequence[tuple[Json, ...]]) -> list[Json]:
+    return [value for row in rows for value in row]
 
 
 def _open(path: Path) -> sqlite3.Connection:
