@@ -189,3 +189,14 @@ async def test_what_is_read_may_be_written_back_and_changes_nothing(recorded: di
             if not key.endswith(("customresourcedefinitions", "namespaces")):
                 # The plane's own controllers write to these meanwhile.
                 assert put.json == before, key
+
+
+async def test_a_change_of_a_daemon_sets_template_is_counted(api: Any) -> None:
+    path = "/apis/apps/v1/namespaces/default/daemonsets"
+    spec = {"selector": {"matchLabels": {"a": "x"}}, "template": TEMPLATE}
+    await api.post(path, {"metadata": {"name": "d"}, "spec": spec})
+    containers = [{**CONTAINER, "image": "j"}]
+    changed = await api.patch(f"{path}/d", {"spec": {"template": {"spec": {"containers": containers}}}})
+    assert changed.json["metadata"]["annotations"]["deprecated.daemonset.template.generation"] == "2"
+    labelled = await api.patch(f"{path}/d", {"metadata": {"labels": {"l": "1"}}})
+    assert labelled.json["metadata"]["annotations"]["deprecated.daemonset.template.generation"] == "2"
