@@ -6,11 +6,13 @@ Two ways of following a path, with kyaml's rules: ``lookup`` finds one value, ``
 import re
 from typing import NamedTuple
 
+from afflux.kustomize.documents import read_marked
 from afflux.kustomize.errors import InvalidKustomization, TransformationFailed
 from afflux.kustomize.field_specs import split_path
 from afflux.kustomize.node_kinds import wrong_kind
 from afflux.kustomize.scalars import Quoted, is_null, text_of, untagged
 from afflux.lang.regexp import InvalidPattern, Pattern, compile_pattern
+from afflux.lang.yaml import YamlError
 from afflux.objects.manifest import Json
 
 INDEX = re.compile(r"[+-]?[0-9]+")
@@ -162,7 +164,20 @@ class PathMatcher:
             if self._created is None or is_null(value):
                 return []
             value[name] = self._new(path[1:])
+        if len(path) > 1 and not isinstance(value[name], dict | list):
+            return self._within_text(value[name], path[1:])
         return self._places(Found(value, name), path[1:])
+
+    def _within_text(self, scalar: Json, path: list[str]) -> list[Found]:
+        """The places in a scalar that is YAML itself: in a copy, so that what is put there is lost, as in kustomize."""
+        try:
+            documents = read_marked(text_of(scalar), "")
+        except YamlError as error:
+            raise TransformationFailed(error.problem) from None
+        value = documents[0].value if documents else scalar
+        if is_null(value) and text_of(scalar) and self._created is not None:
+            return [Found([self._created], 0)]
+        return self._places(Found([value], 0), path) if isinstance(value, dict | list) else self._field(value, path)
 
     def _new(self, rest: list[str]) -> Json:
         if not rest:

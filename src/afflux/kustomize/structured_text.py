@@ -1,102 +1,159 @@
 """Replacing a value inside a text that is YAML or JSON itself: a configuration file in a ConfigMap.
 
-What isn't replaced stays as it was written, comments too; JSON is written anew as Go writes it.
+YAML keeps its order, its styles and, where only scalars change, its comments; JSON is written anew as Go writes it.
 """
 
 import json
 from typing import Final
 
 import yaml as pyyaml
+from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
-from afflux.kustomize.errors import KustomizeError
+from afflux.kustomize.errors import KustomizeError, TransformationFailed
 from afflux.kustomize.field_paths import PathMatcher
 from afflux.kustomize.generators.hashes import HTML
 from afflux.kustomize.scalars import MARKING, Quoted, text_of, unmarked
 from afflux.kustomize.tags import replaced
-from afflux.lang.yaml import YamlError, dump, load_documents
 from afflux.objects.manifest import Json
 
 MAX_TEXT: Final = 2**20
 """Longer texts aren't looked into."""
 MAX_DEPTH: Final = 50
-"""Deeper ones neither."""
+MAX_NODES: Final = 200_000
+"""Neither are deeper or larger ones (aliases counted as what they stand for)."""
+STRING: Final = "tag:yaml.org,2002:str"
+MAPPING: Final = "tag:yaml.org,2002:map"
+SEQUENCE: Final = "tag:yaml.org,2002:seq"
+_RESOLVER: Json = pyyaml.resolver.Resolver()
 
-Nodes = dict[tuple[int, Json], pyyaml.ScalarNode]
-"""The scalar nodes of a text by the place of their values: a collection's ``id`` and the key or index in it."""
+
+class _NewText(str):
+    """The text that a scalar gets; it keeps its tag and style."""
+
+    __slots__ = ()
 
 
 def replaced_in_text(text: str, path: list[str], value: Json, created: Json) -> str | None:
-    """The text with the value put at a path in it; None where the text has no such place (or isn't structured)."""
-    if len(text) > MAX_TEXT or (":" not in text and "[" not in text and "-" not in text):
+    """The text with the value put at a path in it; None where the text has no such place (or isn't structured).
+
+    JSON in which the value doesn't fit the old one's type stays as it is, without an error, as in kustomize.
+    """
+    if len(text) > MAX_TEXT or not set(text) & set(":[-"):
         return None
     try:
-        load_documents(text)  # refuses bombs before the nodes are made
-        node = pyyaml.compose(text, Loader=pyyaml.CSafeLoader)
-        nodes: Nodes = {}
-        root = _value(node, nodes, 0)
-        if node is None or not isinstance(root, dict | list):
-            return None
-        places = PathMatcher(created).match(root, path)
-        if not places:
-            return None
-        edits = [nodes.get((id(place.container), place.key)) for place in places]
-        for place in places:
-            place.put(replaced(place.value, value))
-    except (YamlError, KustomizeError, pyyaml.YAMLError):
+        node = _first_document(text)
+        root = _Values().of(node, 0)
+        places = PathMatcher(created).match(root, path) if isinstance(root, dict | list) else []
+    except (KustomizeError, pyyaml.YAMLError):
         return None
-    if text.strip()[0] in "{[":
-        return _json(root, text)
-    scalars = [edit for edit in edits if edit is not None]
-    if len(scalars) != len(edits) or isinstance(value, dict | list):
-        return dump(unmarked(root)).strip()
-    return _edited(text, node, scalars, [text_of(place.value) for place in places])
+    if not places or node is None:
+        return None
+    is_json = text.strip()[0] in "{["
+    try:
+        for place in places:
+            is_scalar = not isinstance(place.value, dict | list)
+            place.put(_NewText(text_of(value)) if is_scalar and not is_json else replaced(place.value, value))
+    except TransformationFailed:
+        return text
+    return _as_json(root, text) if is_json else _as_yaml(root, node, text)
 
 
-def _value(node: pyyaml.Node | None, nodes: Nodes, depth: int) -> Json:
-    if depth > MAX_DEPTH:
-        raise YamlError("", 0, 0, "nested too deeply")
-    if isinstance(node, pyyaml.MappingNode):
-        mapping: dict[str, Json] = {}
-        for key, item in node.value:
-            _put_in(mapping, key.value, item, nodes, depth)
-        return mapping
-    if isinstance(node, pyyaml.SequenceNode):
-        items: list[Json] = [None] * len(node.value)
-        for index, item in enumerate(node.value):
-            _put_in(items, index, item, nodes, depth)
-        return items
-    if isinstance(node, pyyaml.ScalarNode):
-        return Quoted(node.value) if node.style else MARKING.resolve(node.value)
-    return None
+def _first_document(text: str) -> Node | None:
+    loader = pyyaml.CSafeLoader(text)
+    try:
+        return loader.get_node() if loader.check_node() else None
+    finally:
+        loader.dispose()
 
 
-def _put_in(container: Json, key: Json, node: pyyaml.Node, nodes: Nodes, depth: int) -> None:
-    container[key] = _value(node, nodes, depth + 1)
-    if isinstance(node, pyyaml.ScalarNode):
-        nodes[(id(container), key)] = node
+class _Values:
+    """The values of nodes, within limits."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def of(self, node: Node | None, depth: int) -> Json:
+        self._count += 1
+        if depth > MAX_DEPTH or self._count > MAX_NODES:
+            raise TransformationFailed("the text is too large or nested too deeply to look into")
+        if isinstance(node, MappingNode):
+            return {key.value: self.of(value, depth + 1) for key, value in node.value}
+        if isinstance(node, SequenceNode):
+            return [self.of(item, depth + 1) for item in node.value]
+        if isinstance(node, ScalarNode):
+            return Quoted(node.value) if node.style else MARKING.resolve(node.value)
+        return None
 
 
-def _json(root: Json, text: str) -> str:
+def _as_json(root: Json, text: str) -> str:
     indent = 2 if "\n" in text and "  " in text else None
     separators = (",", ": ") if indent else (",", ":")
     shown = json.dumps(unmarked(root), indent=indent, separators=separators, sort_keys=True, ensure_ascii=False)
     return shown.translate(HTML)
 
 
-def _edited(text: str, root: pyyaml.Node, scalars: list[pyyaml.ScalarNode], texts: list[str]) -> str:
-    if "#" not in text:
-        for node, new in zip(scalars, texts, strict=True):
-            node.value = new
-        shown = pyyaml.serialize(root, Dumper=pyyaml.CSafeDumper, width=1 << 30, allow_unicode=True)
-        return str(shown).strip()
-    for node, new in sorted(zip(scalars, texts, strict=True), key=lambda each: -each[0].start_mark.index):
-        text = text[: node.start_mark.index] + _styled(node.style, new) + text[node.end_mark.index :]
-    return text.strip()
+def _as_yaml(root: Json, node: Node, text: str) -> str:
+    changes: list[ScalarNode] = []
+    has_new = _Changes(changes).apply(root, node)
+    if "#" in text and not has_new:
+        for change in sorted(changes, key=lambda each: -each.start_mark.index):
+            text = text[: change.start_mark.index] + _written(change) + text[change.end_mark.index :]
+        return text.strip()
+    return _serialized(node).strip()
 
 
-def _styled(style: str | None, text: str) -> str:
-    if style == '"':
-        return json.dumps(text, ensure_ascii=False)
-    if style == "'":
-        return "'" + text.replace("'", "''") + "'"
-    return text
+def _serialized(node: Node) -> str:
+    return str(pyyaml.serialize(node, Dumper=pyyaml.CSafeDumper, width=1 << 30, allow_unicode=True))
+
+
+def _written(node: ScalarNode) -> str:
+    return _serialized(node).removesuffix("...\n").strip()
+
+
+class _Changes:
+    """Carries over to nodes what was done to their values."""
+
+    def __init__(self, changed: list[ScalarNode]) -> None:
+        self._changed = changed
+
+    def apply(self, value: Json, node: Node) -> bool:
+        """Changes the nodes; tells whether any is new or of another kind than before."""
+        if isinstance(value, dict) and isinstance(node, MappingNode):
+            known = {key.value: item for key, item in node.value}
+            pairs = [(key, self._item(item, known.get(key))) for key, item in value.items()]
+            keys = {key.value: key for key, _ in node.value}
+            node.value = [(keys.get(key) or _plain(key), item) for key, (item, _) in pairs]
+            return any(is_new for _, (_, is_new) in pairs)
+        if isinstance(value, list) and isinstance(node, SequenceNode):
+            nodes = [*node.value, *([None] * (len(value) - len(node.value)))]
+            items = [self._item(item, known) for item, known in zip(value, nodes, strict=True)]
+            node.value = [item for item, _ in items]
+            return any(is_new for _, is_new in items)
+        return False
+
+    def _item(self, value: Json, node: Node | None) -> tuple[Node, bool]:
+        if type(value) is _NewText and isinstance(node, ScalarNode):
+            node.value = str(value)
+            if node.tag == STRING and not node.style and type(MARKING.resolve(node.value)) is not str:
+                node.style = '"'
+            self._changed.append(node)
+            return node, False
+        if node is None or isinstance(value, dict) != isinstance(node, MappingNode):
+            return _new(value), True
+        if isinstance(value, list) != isinstance(node, SequenceNode):
+            return _new(value), True
+        return node, self.apply(value, node)
+
+
+def _new(value: Json) -> Node:
+    if isinstance(value, dict):
+        return MappingNode(MAPPING, [(_plain(key), _new(item)) for key, item in value.items()], flow_style=False)
+    if isinstance(value, list):
+        return SequenceNode(SEQUENCE, [_new(item) for item in value], flow_style=False)
+    text = text_of(value)
+    return ScalarNode(STRING, text, style='"') if type(value) is Quoted else _plain(text)
+
+
+def _plain(text: str) -> ScalarNode:
+    """A scalar that is written as it is, whatever it may be taken for."""
+    return ScalarNode(_RESOLVER.resolve(ScalarNode, text, (True, False)), text)

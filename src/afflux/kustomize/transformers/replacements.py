@@ -34,7 +34,7 @@ class ReplacementTransformer:
 
     def _replace(self, resources: ResourceMap, replacement: Replacement) -> None:
         source, text = replacement.source, replacement.source_value
-        if (source is None and text is None) or replacement.targets is None:
+        if (source is None and text is None) or not replacement.targets:
             raise InvalidKustomization("replacements must specify a source and at least one target")
         if source is not None and text is not None:
             raise InvalidKustomization("value and resource selectors are mutually exclusive")
