@@ -228,3 +228,23 @@ def test_nothing_outside_the_root_is_read(tmp_path: Path) -> None:
     (root / "kustomization.yaml").write_text("resources: [../secret.yaml]\n")
     with pytest.raises(RenderFailed):
         render_directory(str(root), "", RenderSpec({}))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 5}\n", "metadata.name is not a string: quote it"),
+        ("kind: ConfigMap\nmetadata: {name: a}\n", "no apiVersion"),
+    ],
+)
+def test_an_object_without_identity_is_named(text: str, problem: str) -> None:
+    with pytest.raises(RenderFailed) as refused:
+        rendered({"one.yaml": text})
+    assert refused.value.message == (
+        f"failed to decode Kubernetes apiVersion, kind and name (from one.yaml, document 1, line 1): {problem}"
+    )
+
+
+def test_a_malformed_definition_declares_nothing() -> None:
+    crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a}\n"
+    assert rendered({"crd.yaml": crd + "spec: {versions: [5], names: 3}\n"}).manifests

@@ -21,8 +21,10 @@ def objects_in(value: Json, where: str) -> list[Manifest]:
         return [found for item in value["items"] for found in objects_in(item, where)]
     for path in (("apiVersion",), ("kind",), ("metadata", "name")):
         holder = value if len(path) == 1 else metadata_of(value)
-        if not isinstance(holder.get(path[-1]), str) or not holder[path[-1]]:
-            raise RenderFailed(f"failed to decode Kubernetes apiVersion, kind and name{where}: no {'.'.join(path)}")
+        found = holder.get(path[-1])
+        if not isinstance(found, str) or not found:
+            problem = f"{'.'.join(path)} is not a string: quote it" if found else f"no {'.'.join(path)}"
+            raise RenderFailed(f"failed to decode Kubernetes apiVersion, kind and name{where}: {problem}")
     if value["kind"].lower() == "kustomization" and value["apiVersion"].startswith("kustomize.config.k8s.io/"):
         return []
     return [value]

@@ -13,7 +13,7 @@ from afflux.kustomize.resource import Origin
 from afflux.lang import yaml
 from afflux.manifests.normalize import field_path_text, unknown_fields
 from afflux.objects.identity import GroupVersionKind, gvk_of, ref_of
-from afflux.objects.manifest import Manifest
+from afflux.objects.manifest import Json, Manifest
 from afflux.schema.openapi import Schema, builtin_schemas, schema_from_crd
 
 _CRD = ("apiextensions.k8s.io", "CustomResourceDefinition")
@@ -48,12 +48,17 @@ def _own_schema(gvk: GroupVersionKind) -> Schema | None:
 
 def _declared(definition: Manifest) -> Iterator[tuple[GroupVersionKind, Schema]]:
     """The kinds that a CRD declares; parts of it that are malformed declare nothing."""
-    spec = definition.get("spec") or {}
-    kind = (spec.get("names") or {}).get("kind")
-    for version in spec.get("versions") or []:
-        schema = (version.get("schema") or {}).get("openAPIV3Schema")
+    spec = _mapping(definition.get("spec"))
+    kind, versions = _mapping(spec.get("names")).get("kind"), spec.get("versions")
+    for version in map(_mapping, versions if isinstance(versions, list) else []):
+        schema = _mapping(version.get("schema")).get("openAPIV3Schema")
         if isinstance(schema, dict) and kind:
-            yield GroupVersionKind(spec.get("group", ""), version.get("name", ""), kind), schema_from_crd(schema)
+            gvk = GroupVersionKind(str(spec.get("group", "")), str(version.get("name", "")), str(kind))
+            yield gvk, schema_from_crd(schema)
+
+
+def _mapping(value: Json) -> Manifest:
+    return value if isinstance(value, dict) else {}
 
 
 def complaints_about(manifest: Manifest, origin: Origin, schemas: KindSchemas, filesystem: FileSystem) -> Iterator[str]:
