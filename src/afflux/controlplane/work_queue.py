@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
+
+import structlog
 
 from afflux.controlplane.errors import ApiStatusError
 
@@ -17,7 +18,7 @@ _LAST_RETRY = 5.0
 _EXPECTED = frozenset({"Conflict", "NotFound", "AlreadyExists"})
 """Refusals that only say that the cluster moved on."""
 
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 class WorkQueue(Generic[Key]):
@@ -98,7 +99,7 @@ class WorkQueue(Generic[Key]):
         self._failures[key] = count + 1
         expected = isinstance(error, ApiStatusError) and (error.reason in _EXPECTED or error.code < 500)
         if not expected:
-            _log.error("%s: work on %s failed, it is tried again", self._name, key, exc_info=error)
+            _log.error("work failed, it is tried again", controller=self._name, key=str(key), exc_info=error)
         elif count == 5:
-            _log.warning("%s: work on %s is refused again and again: %s", self._name, key, error)
+            _log.warning("work is refused again and again", controller=self._name, key=str(key), error=str(error))
         self.add_after(key, min(_FIRST_RETRY * 2**count, _LAST_RETRY))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import logging
 from collections.abc import Callable
 from typing import Final
+
+import structlog
 
 from afflux.controlplane.access import AccessFactory, ClusterAccess
 from afflux.controlplane.errors import ApiStatusError
@@ -69,7 +70,7 @@ _WORKERS: Final = 4
 _WATCH_PAUSE: Final = 1.0
 _KUBELET: Final = frozenset({POD, NODE})
 
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 class Simulation:
@@ -139,7 +140,9 @@ class Simulation:
             except ApiStatusError as error:
                 if error.code in (404, 405):
                     return
-                _log.warning("simulation: watch of %s failed, it is opened again: %s", gvk.kind, error)
+                _log.warning(
+                    "watch failed, it is opened again", controller="simulation", kind=gvk.kind, error=str(error)
+                )
                 await asyncio.sleep(_WATCH_PAUSE)
 
     def _learn(self, manifest: Manifest) -> None:
