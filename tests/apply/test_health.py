@@ -2,6 +2,7 @@
 
 import pytest
 
+from afflux import offload
 from afflux.apply.changes import Action, Change, ChangeSet
 from afflux.apply.health import Watched, applied_objects, referenced_objects, verdict
 from afflux.apply.health_expressions import Assessor, HealthExpressions
@@ -89,7 +90,7 @@ def test_a_reference_without_a_version_is_an_apps_v1_kind() -> None:
 @pytest.mark.parametrize(
     ("phase", "status"), [("up", "Current"), ("down", "Failed"), ("starting", "InProgress"), (None, "InProgress")]
 )
-def test_expressions_judge_their_kind(phase: str | None, status: str) -> None:
+async def test_expressions_judge_their_kind(phase: str | None, status: str) -> None:
     assess = Assessor(
         [
             HealthExpressions(
@@ -100,5 +101,19 @@ def test_expressions_judge_their_kind(phase: str | None, status: str) -> None:
     database: Manifest = {"apiVersion": "example.com/v1", "kind": "Database", "metadata": {"generation": 1}}
     if phase is not None:
         database["status"] = {"phase": phase, "observedGeneration": 1}
-    assert assess(database).status == status
-    assert assess(config()).status == "Current"
+    judging = assess(database)
+    assert not isinstance(judging, Readiness)
+    assert (await judging).status == status
+    assert assess(config()) == Readiness("Current", "Resource is always ready")
+
+
+async def test_an_expression_that_eats_time_and_memory_costs_only_its_worker() -> None:
+    bomb = "metadata.name.replace('a', metadata.name).replace('a', metadata.name).replace('a', metadata.name) == ''"
+    assess = Assessor([HealthExpressions("example.com/v1", "Database", current=bomb)])
+    database = {"apiVersion": "example.com/v1", "kind": "Database", "metadata": {"name": "a" * 3000}}
+    async with offload.WorkerPool(1):
+        judging = assess(database)
+        assert not isinstance(judging, Readiness)
+        judged = await judging
+    assert judged.status == "InProgress"
+    assert judged.message.startswith("health expression: ")

@@ -1,5 +1,7 @@
 """When a Kustomization may go on: Flux's rules, in Flux's words."""
 
+import asyncio
+
 import pytest
 
 from afflux.api.kinds import decode_as
@@ -51,7 +53,7 @@ def why_not(dependency: Manifest, **reference: str) -> str | None:
         last_update_time="2026-01-01T00:00:00Z",
     )
     dependent = Dependent(decoded, manifest, Offer(source_of(decoded), artifact))
-    return complaint(dependent, decoded.spec.depends_on[0], dependency)
+    return asyncio.run(complaint(dependent, decoded.spec.depends_on[0], dependency))
 
 
 def test_a_ready_dependency_at_the_same_revision_lets_go_on() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -12,8 +12,8 @@ from afflux.manifests.readiness import Readiness
 from afflux.objects.identity import GroupVersionKind, ObjectRef
 from afflux.objects.manifest import Json, Manifest, metadata_of
 
-Assess: TypeAlias = Callable[[Manifest], Readiness]
-"""How the readiness of an object is judged: the kind's rule, or the user's expressions."""
+Assess: TypeAlias = Callable[[Manifest], Readiness | Awaitable[Readiness]]
+"""How the readiness of an object is judged: by the kind's rule at once, by the user's expressions in a worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Watched:
         gvk = self.target.gvk
         return ObjectRef(gvk.group, gvk.kind, self.target.namespace, self.target.name)
 
-    def judged(self, live: Manifest | None, assess: Assess) -> Readiness:
+    def judged(self, live: Manifest | None, assess: Assess) -> Readiness | Awaitable[Readiness]:
         """What a state of the object means; None is its absence."""
         if live is None:
             return _VANISHED if self.may_vanish else _ABSENT

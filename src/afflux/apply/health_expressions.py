@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+from afflux import offload
 from afflux.lang.cel import CelError, Program, compile_expression
 from afflux.manifests.readiness import Readiness, Status, readiness
 from afflux.objects.manifest import Manifest, metadata_of
 
+_SECONDS = 5.0
+"""For one object: an expression can be made to take any time and memory, so that it is evaluated in a worker."""
 _FIELDS = ("apiVersion", "kind", "metadata", "spec", "status", "data", "immutable", "rules")
 
 
@@ -22,6 +26,10 @@ class HealthExpressions:
     in_progress: str = ""
     failed: str = ""
 
+    def applies_to(self, manifest: Manifest) -> bool:
+        """Whether they are about this object's kind."""
+        return manifest.get("apiVersion") == self.api_version and self.kind in ("", manifest.get("kind"))
+
 
 class _Judge:
     """The compiled expressions of one kind, in the order in which they are asked."""
@@ -33,10 +41,6 @@ class _Judge:
             ("Current", source.current),
         )
         self._programs = [(status, compile_expression(text, _FIELDS, check=False)) for status, text in asked if text]
-        self.api_version, self.kind = source.api_version, source.kind
-
-    def applies_to(self, manifest: Manifest) -> bool:
-        return manifest.get("apiVersion") == self.api_version and self.kind in ("", manifest.get("kind"))
 
     def judge(self, manifest: Manifest) -> Readiness:
         observed = (manifest.get("status") or {}).get("observedGeneration")
@@ -51,6 +55,23 @@ class _Judge:
         return Readiness("InProgress", "")
 
 
+@lru_cache(maxsize=64)
+def _judge_of(source: HealthExpressions) -> _Judge:
+    return _Judge(source)
+
+
+def judged(source: HealthExpressions, manifest: Manifest) -> Readiness:
+    """What expressions say about an object; for a worker. Raises `CelError` for one that can't be compiled."""
+    return _judge_of(source).judge(manifest)
+
+
+async def _judged_apart(source: HealthExpressions, manifest: Manifest) -> Readiness:
+    try:
+        return await offload.run_within(_SECONDS, judged, source, manifest)
+    except (offload.TaskFailed, MemoryError) as error:
+        return Readiness("InProgress", f"health expression: {error}")
+
+
 def _is_true(program: Program, manifest: Manifest) -> bool:
     return program.evaluate({name: value for name, value in manifest.items() if name in _FIELDS}) is True
 
@@ -62,8 +83,10 @@ class Assessor:
     """
 
     def __init__(self, expressions: Sequence[HealthExpressions] = ()) -> None:
-        self._judges = [_Judge(one) for one in expressions]
+        self._sources = tuple(expressions)
+        for source in self._sources:
+            _judge_of(source)
 
-    def __call__(self, manifest: Manifest) -> Readiness:
-        judge = next((one for one in self._judges if one.applies_to(manifest)), None)
-        return readiness(manifest) if judge is None else judge.judge(manifest)
+    def __call__(self, manifest: Manifest) -> Readiness | Awaitable[Readiness]:
+        source = next((one for one in self._sources if one.applies_to(manifest)), None)
+        return readiness(manifest) if source is None else _judged_apart(source, manifest)

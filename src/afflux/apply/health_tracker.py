@@ -8,7 +8,7 @@ backoff.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -33,6 +33,8 @@ class _Wait:
     assess: Assess
     bell: Callable[[], None]
     statuses: dict[Watched, Readiness]
+    judging: dict[Watched, asyncio.Task[None]] = field(default_factory=dict)
+    """Judgements that take their time: of each object's last state only."""
     rung: bool = False
 
 
@@ -88,8 +90,11 @@ class HealthTracker:
 
     def forget(self, waiter: Hashable) -> None:
         """Nothing is waited for any more; watches that nobody needs end."""
-        if self._waits.pop(waiter, None) is None:
+        wait = self._waits.pop(waiter, None)
+        if wait is None:
             return
+        for task in wait.judging.values():
+            task.cancel()
         for key, stream in list(self._streams.items()):
             stream.waiting.pop(waiter, None)
             if not stream.waiting:
@@ -100,6 +105,7 @@ class HealthTracker:
     async def close(self) -> None:
         """Ends all watches."""
         tasks = [stream.task for stream in self._streams.values() if stream.task is not None]
+        tasks += [task for wait in self._waits.values() for task in wait.judging.values()]
         self._streams.clear()
         self._waits.clear()
         for task in tasks:
@@ -156,7 +162,19 @@ class HealthTracker:
         wait = self._waits.get(waiter)
         if wait is None or one not in wait.statuses:
             return
-        wait.statuses[one] = one.judged(live, wait.assess)
+        if earlier := wait.judging.pop(one, None):
+            earlier.cancel()
+        status = one.judged(live, wait.assess)
+        if isinstance(status, Readiness):
+            self._record(wait, one, status)
+        else:
+            wait.judging[one] = asyncio.ensure_future(self._record_later(wait, one, status))
+
+    async def _record_later(self, wait: _Wait, one: Watched, status: Awaitable[Readiness]) -> None:
+        self._record(wait, one, await status)
+
+    def _record(self, wait: _Wait, one: Watched, status: Readiness) -> None:
+        wait.statuses[one] = status
         if not wait.rung and verdict(wait.statuses, timed_out=False).state != "pending":
             wait.rung = True
             wait.bell()

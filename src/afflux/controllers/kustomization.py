@@ -186,7 +186,7 @@ class KustomizationReconciler:
                 dependency = await self._client.get(Target(gvk, ref.namespace, ref.name))
             except NotFound as error:
                 return f"dependency '{ref.namespace}/{ref.name}' not found: {error}"
-            why = complaint(dependent, reference, dependency)
+            why = await complaint(dependent, reference, dependency)
             if why is not None:
                 return why
         return None
@@ -210,7 +210,8 @@ class KustomizationReconciler:
         def bell() -> None:
             self._triggers.wake(run.key.kind, run.key, Cause.BELL)
 
-        return self._conclude(run, offer, wait, self._waits.begin(run.key, wait, self._client, objects, assess, bell))
+        found = await self._waits.begin(run.key, wait, self._client, objects, assess, bell)
+        return self._conclude(run, offer, wait, found)
 
     def _conclude(
         self, run: Run[Kustomization], offer: Offer, wait: health.HealthWait, found: Verdict

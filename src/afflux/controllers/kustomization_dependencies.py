@@ -1,14 +1,15 @@
-"""``dependsOn``: whether a Kustomization's dependencies let it go on. Flux's rules and words; pure."""
+"""``dependsOn``: whether a Kustomization's dependencies let it go on. Flux's rules and words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from afflux import offload
 from afflux.api.kustomization import DependencyReference, Kustomization
 from afflux.api.reasons import INVALID_CEL_EXPRESSION
 from afflux.controllers.kustomization_source import Offer, same_revision
-from afflux.lang.cel import CelError, compile_expression
+from afflux.lang.cel import CelError, evaluate
 from afflux.objects.identity import ObjectRef
 from afflux.objects.manifest import Manifest, metadata_of
 from afflux.runtime.conditions import condition_of
@@ -16,6 +17,7 @@ from afflux.runtime.ends import Stalled
 
 KUSTOMIZE_GROUP = "kustomize.toolkit.fluxcd.io"
 TERMINAL = "Reconciliation failed terminally due to configuration error"
+_EXPRESSION_SECONDS = 5.0
 
 
 def dependencies_of(kustomization: Kustomization) -> tuple[ObjectRef, ...]:
@@ -38,15 +40,15 @@ class Dependent:
     offer: Offer
 
 
-def complaint(dependent: Dependent, reference: DependencyReference, dependency: Manifest) -> str | None:
+async def complaint(dependent: Dependent, reference: DependencyReference, dependency: Manifest) -> str | None:
     """Why a dependency that exists isn't ready for its dependent; None where it is.
 
-    Raises `Stalled` for a ``readyExpr`` that can't be evaluated to a boolean.
+    Raises `Stalled` for a ``readyExpr`` that can't be evaluated to a boolean, `TaskFailed` for one that goes on and on.
     """
     ref = dependency_ref(reference, dependent.object.metadata.namespace)
     name = f"{ref.namespace}/{ref.name}"
     if reference.ready_expr:
-        if not _ready_by_expression(reference.ready_expr, dependent.manifest, dependency):
+        if not await _ready_by_expression(reference.ready_expr, dependent.manifest, dependency):
             return f"dependency '{name}' is not ready according to readyExpr eval"
         return None
     status = dependency.get("status") or {}
@@ -67,9 +69,11 @@ def _shares_source(dependency: Manifest, source: ObjectRef) -> bool:
     return (reference.get("kind"), reference.get("name"), namespace) == (source.kind, source.name, source.namespace)
 
 
-def _ready_by_expression(expression: str, dependent: Manifest, dependency: Manifest) -> bool:
+async def _ready_by_expression(expression: str, dependent: Manifest, dependency: Manifest) -> bool:
     try:
-        answer = compile_expression(expression, ("self", "dep")).evaluate({"self": dependent, "dep": dependency})
+        # In a worker: an expression can be made to take any time and memory.
+        bindings = {"self": dependent, "dep": dependency}
+        answer = await offload.run_within(_EXPRESSION_SECONDS, evaluate, expression, ("self", "dep"), bindings)
     except CelError as error:
         raise Stalled(INVALID_CEL_EXPRESSION, f"{TERMINAL}: failed to evaluate readyExpr: {error}") from error
     if not isinstance(answer, bool):

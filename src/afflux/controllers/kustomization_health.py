@@ -81,7 +81,7 @@ class HealthWaits:
         self._waits.pop(key, None)
         self._tracker.forget(key)
 
-    def begin(
+    async def begin(
         self,
         key: ObjectRef,
         wait: HealthWait,
@@ -91,7 +91,7 @@ class HealthWaits:
         bell: Callable[[], None],
     ) -> Verdict:
         """The verdict on what is known already; starts to watch the rest where it isn't final."""
-        statuses = {watched: _first_look(watched, live, assess) for watched, live in objects}
+        statuses = {watched: await _first_look(watched, live, assess) for watched, live in objects}
         first = verdict(statuses, timed_out=False)
         if first.state == "pending":
             unready = [watched for watched, one in statuses.items() if one.status != "Current"]
@@ -105,8 +105,11 @@ class HealthWaits:
         return verdict(statuses, timed_out=wait.seconds_left(now) <= 0)
 
 
-def _first_look(watched: Watched, live: Manifest | None, assess: Assess) -> Readiness:
-    return Readiness("Unknown", "") if live is None else watched.judged(live, assess)
+async def _first_look(watched: Watched, live: Manifest | None, assess: Assess) -> Readiness:
+    if live is None:
+        return Readiness("Unknown", "")
+    status = watched.judged(live, assess)
+    return status if isinstance(status, Readiness) else await status
 
 
 async def objects_to_check(

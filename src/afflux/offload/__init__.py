@@ -5,6 +5,6 @@ none is (the command line). What crosses is picklable data: paths and bytes. A w
 connections or start processes, and lives under limits. What doesn't belong here: any knowledge of what the work is.
 """
 
-from afflux.offload.pool import TaskCrashed, TaskFailed, TaskTimedOut, WorkerPool, run
+from afflux.offload.pool import TaskCrashed, TaskFailed, TaskTimedOut, WorkerPool, run, run_within
 
-__all__ = ["TaskCrashed", "TaskFailed", "TaskTimedOut", "WorkerPool", "run"]
+__all__ = ["TaskCrashed", "TaskFailed", "TaskTimedOut", "WorkerPool", "run", "run_within"]

@@ -100,11 +100,15 @@ class WorkerPool:
 
     async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs ``function(*args)`` in a worker; its errors are raised here as they were there."""
+        return await self.run_within(self._limits.wall_seconds, function, *args, **kwargs)
+
+    async def run_within(self, seconds: float, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """The same with a time of its own, from when a worker has taken it; never longer than the pool's limit."""
         async with self._slots:
             loop = asyncio.get_running_loop()
             worker = self._idle.pop() if self._idle else await loop.run_in_executor(self._threads, self._start)
             self._all.add(worker)
-            answer = await self._ask(worker, Task(function, args))
+            answer = await self._ask(worker, Task(function, args), min(seconds, self._limits.wall_seconds))
         if answer.error is not None:
             raise answer.error
         return cast(R, answer.value)
@@ -112,15 +116,15 @@ class WorkerPool:
     def _start(self) -> _Worker:
         return _Worker(self._limits, self._preload)
 
-    async def _ask(self, worker: _Worker, task: Task) -> Answer:
+    async def _ask(self, worker: _Worker, task: Task, seconds: float) -> Answer:
         loop = asyncio.get_running_loop()
         asking = loop.run_in_executor(self._threads, worker.ask, task)
         try:
-            async with asyncio.timeout(self._limits.wall_seconds):
+            async with asyncio.timeout(seconds):
                 answer = await asyncio.shield(asking)
         except TimeoutError:
             await self._replace(worker, asking)
-            raise TaskTimedOut(f"gave up after {self._limits.wall_seconds:g} s: {task.function.__name__}") from None
+            raise TaskTimedOut(f"gave up after {seconds:g} s: {task.function.__name__}") from None
         except (EOFError, OSError):
             how = await self._replace(worker, asking)
             raise TaskCrashed(f"the worker died ({how}): {task.function.__name__}") from None
@@ -149,3 +153,10 @@ async def run(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     if _current is None:
         return function(*args, **kwargs)
     return await _current.run(function, *args, **kwargs)
+
+
+async def run_within(seconds: float, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """`run` for work that has no right to the pool's whole time limit: ``TaskTimedOut`` after ``seconds``."""
+    if _current is None:
+        return function(*args, **kwargs)
+    return await _current.run_within(seconds, function, *args, **kwargs)
