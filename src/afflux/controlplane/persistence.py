@@ -91,7 +91,7 @@ class SqliteJournal:
 
     def load(self) -> Loaded:
         """Read everything; before ``start``."""
-        rows = self._connection.execute("SELECT api_group, plural, namespace, name, version, body FROM objects")
+        rows = self._connection.execute("SELECT api_group, plural, version, body FROM objects")
         objects = [_stored(*row) for row in rows]
         counter = self._meta("reserved")
         version = max([int(counter or 0), *(stored.version for stored in objects)])
@@ -256,10 +256,8 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
         raise StateError(f"{path} was written by a newer version (schema {row[0]}, known here: {SCHEMA}); upgrade")
 
 
-def _stored(group: str, plural: str, namespace: str, name: str, version: int, body: bytes) -> StoredObject:
-    manifest = orjson.loads(body)
-    uid = manifest["metadata"].get("uid", "")
-    return StoredObject(StorageKey(group, plural), namespace, name, uid, version, manifest, body)
+def _stored(group: str, plural: str, version: int, body: bytes) -> StoredObject:
+    return StoredObject(StorageKey(group, plural), version, orjson.loads(body), body)
 
 
 @contextlib.contextmanager

@@ -149,6 +149,10 @@ class Store:
             self._forget()
         for listener in tuple(self._listeners):
             listener(event)
+        # From here on the event is history, and history is kept small.
+        event.frames.clear()
+        if event.old is not None:
+            event.old.supersede()
 
     def _forget(self) -> None:
         bucket, size = self._ring.popleft()
@@ -158,14 +162,6 @@ class Store:
 
 def stored_object(storage: StorageKey, manifest: Manifest, version: int, sort_keys: bool) -> StoredObject:
     """Number a manifest and encode it."""
-    metadata = manifest["metadata"]
-    metadata["resourceVersion"] = str(version)
-    return StoredObject(
-        storage,
-        metadata.get("namespace", ""),
-        metadata["name"],
-        metadata.get("uid", ""),
-        version,
-        manifest,
-        orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS if sort_keys else None),
-    )
+    manifest["metadata"]["resourceVersion"] = str(version)
+    encoded = orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS if sort_keys else None)
+    return StoredObject(storage, version, manifest, encoded)
