@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from afflux.controlplane.discovery import aggregated_type, version_order
+from afflux.controlplane.discovery import aggregated_type
 from afflux.controlplane.openapi_protobuf import encode_document
+from afflux.controlplane.version_order import version_order
 
 V2 = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 V2BETA1 = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"

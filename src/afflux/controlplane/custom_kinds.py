@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from afflux.controlplane.served_kind import CustomVersion, PrinterColumn, ServedKind, StorageKey
+from afflux.controlplane.version_order import version_order
 from afflux.objects.identity import GroupVersionKind
 from afflux.objects.manifest import Json, Manifest
 from afflux.schema.openapi import schema_from_crd
@@ -47,7 +48,7 @@ def _served(spec: Manifest, version: Manifest, storage_version: str) -> ServedKi
         has_generation=True,
         zero={"metadata": {}},
         load_schema=partial(schema_from_crd, raw_schema),
-        custom=_custom(spec["group"], version, raw_schema, subresources.get("scale") or {}),
+        custom=_custom(spec, version, raw_schema, subresources.get("scale") or {}),
     )
 
 
@@ -59,7 +60,7 @@ def _subresources(group: str, version: str, kind: str, declared: Manifest) -> It
         yield Subresource("scale", "autoscaling", "v1", "Scale", verbs)
 
 
-def _custom(group: str, version: Manifest, raw_schema: Manifest, scale: Manifest) -> CustomVersion:
+def _custom(spec: Manifest, version: Manifest, raw_schema: Manifest, scale: Manifest) -> CustomVersion:
     return CustomVersion(
         raw_schema=raw_schema,
         columns=tuple(_column(column) for column in version.get("additionalPrinterColumns") or ()),
@@ -67,7 +68,7 @@ def _custom(group: str, version: Manifest, raw_schema: Manifest, scale: Manifest
         status_replicas_path=scale.get("statusReplicasPath", ""),
         label_selector_path=scale.get("labelSelectorPath", ""),
         selectable_fields=tuple(field["jsonPath"].lstrip(".") for field in version.get("selectableFields") or ()),
-        deprecation_warning=_deprecation(group, version),
+        deprecation_warning=_deprecation(spec, version),
     )
 
 
@@ -82,7 +83,21 @@ def _column(column: Json) -> PrinterColumn:
     )
 
 
-def _deprecation(group: str, version: Manifest) -> str:
+def _deprecation(spec: Manifest, version: Manifest) -> str:
     if not version.get("deprecated"):
         return ""
-    return str(version.get("deprecationWarning") or f"{group}/{version['name']} is deprecated")
+    if version.get("deprecationWarning"):
+        return str(version["deprecationWarning"])
+    group, kind = spec["group"], spec["names"]["kind"]
+    text = f"{group}/{version['name']} {kind} is deprecated"
+    better = (
+        each["name"]
+        for each in spec["versions"]
+        if each.get("served") and not each.get("deprecated") and _is_better(each["name"], version["name"])
+    )
+    found = next(better, "")
+    return f"{text}; use {group}/{found} {kind}" if found else text
+
+
+def _is_better(version: str, than: str) -> bool:
+    return version_order(version) < version_order(than)

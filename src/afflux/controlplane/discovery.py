@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from afflux.controlplane.kind_registry import KindRegistry
 from afflux.controlplane.served_kind import ServedKind
+from afflux.controlplane.version_order import version_order
 from afflux.objects.manifest import Json, Manifest
 
 AGGREGATED_V2: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 AGGREGATED_V2BETA1: Final = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
-
-_VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 
 
 def aggregated_type(accept: str) -> str:
@@ -83,15 +81,6 @@ def resource_list(registry: KindRegistry, group: str, version: str) -> Manifest 
         resources += _subresources(kind)
     api_version = f"{group}/{version}" if group else version
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": resources}
-
-
-def version_order(version: str) -> tuple[int, int, int, str]:
-    """Sorts versions best first: ``v2``, ``v1``, ``v1beta2``, ``v1alpha1``, then anything else by name."""
-    match = _VERSION.fullmatch(version)
-    if match is None:
-        return (9, 0, 0, version)
-    stage = {None: 0, "beta": 1, "alpha": 2}[match[2]]
-    return (stage, -int(match[1]), -int(match[3] or 0), "")
 
 
 _Versions = dict[str, list[ServedKind]]
