@@ -120,11 +120,12 @@ class Authority:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         with tempfile.TemporaryDirectory(prefix="afflux-tls-") as directory:
             path = Path(directory) / "server.pem"
-            write_private(path, self._server_pem(hosts))
+            write_private(path, self.server_pem(hosts))
             context.load_cert_chain(path)
         return context
 
-    def _server_pem(self, hosts: Sequence[str]) -> bytes:
+    def server_pem(self, hosts: Sequence[str]) -> bytes:
+        """Key, certificate for ``hosts`` and the authority's own certificate, as PEM; for servers that read files."""
         key = ec.generate_private_key(ec.SECP256R1())
         issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
         certificate = (

@@ -1,0 +1,159 @@
+"""A real Kubernetes for tests: etcd, kube-apiserver and kube-controller-manager on loopback.
+
+The binaries come from KUBEBUILDER_ASSETS or from `make e2e-binaries`; there is no kubelet, so `afflux simulate` makes
+Pods ready.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from ssl import create_default_context
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from afflux.net.tls import Authority, write_private
+
+BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager")
+TOKEN = "real-cluster-token"
+DEFAULT_ASSETS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "afflux/e2e/1.36.3/bin"
+
+
+def assets() -> Path | None:
+    """The folder of the binaries, or None where one is missing."""
+    folder = Path(os.environ.get("KUBEBUILDER_ASSETS") or DEFAULT_ASSETS)
+    return folder if all((folder / name).is_file() for name in BINARIES) else None
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class RealCluster:
+    """Use as a context manager: entered, ``kubeconfig`` leads to a ready API server."""
+
+    def __init__(self, work: Path, folder: Path) -> None:
+        self.work, self._assets = work, folder
+        self.kubeconfig = work / "kubeconfig"
+        self.port, self._etcd, self._peer = _free_port(), _free_port(), _free_port()
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> "RealCluster":
+        self.work.mkdir(parents=True, exist_ok=True)
+        try:
+            self._write_files()
+            self.start_etcd()
+            self.start_api_server()
+            self.start_controller_manager()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in reversed(list(self.processes)):
+            self.stop(name)
+
+    def stop(self, name: str, *, kill: bool = False) -> None:
+        """Ends one of the processes."""
+        process = self.processes.pop(name)
+        process.kill() if kill else process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def start_etcd(self) -> None:
+        client, peer = (f"http://127.0.0.1:{port}" for port in (self._etcd, self._peer))
+        listen = [f"--listen-client-urls={client}", f"--advertise-client-urls={client}"]
+        peers = [f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}"]
+        peers.append(f"--initial-cluster=default={peer}")
+        self._spawn("etcd", f"--data-dir={self.work / 'etcd'}", "--unsafe-no-fsync", *listen, *peers)
+
+    def start_api_server(self) -> None:
+        self._spawn(
+            "kube-apiserver",
+            f"--etcd-servers=http://127.0.0.1:{self._etcd}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={self.port}",
+            f"--tls-cert-file={self.work / 'server.pem'}",
+            f"--tls-private-key-file={self.work / 'server.pem'}",
+            f"--cert-dir={self.work / 'certs'}",
+            f"--token-auth-file={self.work / 'tokens.csv'}",
+            f"--service-account-key-file={self.work / 'sa.pem'}",
+            f"--service-account-signing-key-file={self.work / 'sa.pem'}",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            "--authorization-mode=RBAC",
+            "--allow-privileged",
+        )
+        self._until_ready("kube-apiserver")
+
+    def start_controller_manager(self) -> None:
+        self._spawn(
+            "kube-controller-manager",
+            f"--kubeconfig={self.kubeconfig}",
+            f"--service-account-private-key-file={self.work / 'sa.pem'}",
+            f"--root-ca-file={self.work / 'ca.crt'}",
+            "--leader-elect=false",
+            "--secure-port=0",
+            "--kube-api-qps=1000",
+            "--kube-api-burst=2000",
+            "--concurrent-deployment-syncs=20",
+        )
+
+    def start_simulation(self) -> None:
+        """What stands for a kubelet."""
+        command = [str(Path(sys.executable).parent / "afflux"), "simulate", "--kubeconfig", str(self.kubeconfig)]
+        self._start("simulate", command)
+
+    def _write_files(self) -> None:
+        authority = Authority.load_or_create(self.work)
+        write_private(self.work / "server.pem", authority.server_pem(["127.0.0.1", "localhost"]))
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        pem = serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        write_private(self.work / "sa.pem", key.private_bytes(*pem))
+        write_private(self.work / "tokens.csv", f'{TOKEN},admin,admin,"system:masters"\n'.encode())
+        cluster = {"server": f"https://127.0.0.1:{self.port}", "certificate-authority": str(self.work / "ca.crt")}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "real",
+            "clusters": [{"name": "real", "cluster": cluster}],
+            "users": [{"name": "admin", "user": {"token": TOKEN}}],
+            "contexts": [{"name": "real", "context": {"cluster": "real", "user": "admin"}}],
+        }
+        write_private(self.kubeconfig, json.dumps(config).encode())
+
+    def _spawn(self, name: str, *arguments: str) -> None:
+        self._start(name, [str(self._assets / name), *arguments])
+
+    def _start(self, name: str, command: list[str]) -> None:
+        with (self.work / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+
+    def _until_ready(self, name: str, timeout: float = 120.0) -> None:
+        trust = create_default_context(cafile=str(self.work / "ca.crt"))
+        request = urllib.request.Request(
+            f"https://127.0.0.1:{self.port}/readyz", headers={"Authorization": f"Bearer {TOKEN}"}
+        )
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                with urllib.request.urlopen(request, context=trust, timeout=5) as answer:
+                    if answer.status == 200:
+                        return
+            except (urllib.error.URLError, OSError):
+                pass
+            if self.processes[name].poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"{name} is not ready:\n{(self.work / f'{name}.log').read_text()[-3000:]}")
+            time.sleep(0.1)
