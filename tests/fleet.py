@@ -172,7 +172,10 @@ async def fleet(client: KubeClient, namespace: str, directory: Path, **options: 
     tracker = HealthTracker("kustomize.toolkit.fluxcd.io/name")
     trees = UnpackedArtifacts(directory / "unpacked", store)
     renderer = Renderer(client, trees, strict_fields=options.get("strict_fields", False))
-    settings = KustomizationSettings(own_components=options.get("own_components", OwnComponents.REFUSE))
+    settings = KustomizationSettings(
+        own_components=options.get("own_components", OwnComponents.REFUSE),
+        no_cross_namespace_refs=options.get("no_cross_namespace_refs", False),
+    )
     reconciler = KustomizationReconciler(client, renderer, tracker, triggers, settings)
     controller = Controller(KUSTOMIZATION, reconciler, RULES, client=client, dependencies=DEPENDENCIES, indexes=INDEXES)
     manager = Manager(controllers=[controller], triggers=triggers, settings=Settings(clock=lambda: one.now()))

@@ -52,6 +52,7 @@ def _kustomization(parts: Parts) -> Controller[Json]:
         parts.triggers,
         kustomization.KustomizationSettings(
             requeue_dependency=settings.requeue_dependency,
+            no_cross_namespace_refs=settings.no_cross_namespace_refs,
             own_components=OwnComponents.STAND_IN if settings.stand_in else OwnComponents.REFUSE,
         ),
     )

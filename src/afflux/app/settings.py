@@ -33,6 +33,7 @@ class Settings:
     interval_jitter_percentage: int = 5
     artifact_retention_ttl: float = 60.0
     artifact_retention_records: int = 2
+    no_cross_namespace_refs: bool = False
     field_validation_strict: bool = False
     stand_in: bool = False
     log_level: str = "info"

@@ -33,6 +33,7 @@ Examples:
 @click.option("--interval-jitter-percentage", type=click.IntRange(0, 99), default=5, show_default=True)
 @click.option("--artifact-retention-ttl", default="60s", show_default=True)
 @click.option("--artifact-retention-records", type=click.IntRange(1), default=2, show_default=True)
+@click.option("--no-cross-namespace-refs", is_flag=True, help="Refuse references to other namespaces")
 @click.option("--field-validation", type=click.Choice(["Warn", "Strict"]), default="Warn", show_default=True)
 @click.option("--log-level", type=click.Choice(["trace", "debug", "info", "error"]), default="info", show_default=True)
 @click.option("--log-encoding", type=click.Choice(["json", "console"]), default="json", show_default=True)
