@@ -121,6 +121,7 @@ WRONG = [
     (kubeconfig({"proxy-url": "socks5://x"}), "proxy-url isn't"),
     (kubeconfig(user={"client-certificate-data": "YQ=="}), "go together"),
     (kubeconfig(user={"client-certificate": "/nowhere"}), "client-certificate /nowhere: No such file"),
+    (kubeconfig(user={"as-groups": ["system:masters"]}), "as-groups, as-uid and as-user-extra need a user"),
     (kubeconfig(user={"auth-provider": {"name": "gcp"}}), "auth-provider was removed"),
     (kubeconfig(user={"exec": {"command": "x", "apiVersion": "v9"}}), "exec.apiVersion is 'v9'"),
 ]

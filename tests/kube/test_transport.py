@@ -7,7 +7,18 @@ from aiohttp import web
 from afflux import __version__
 from afflux.kube.client import KubeClient, Preconditions, Selection, Target
 from afflux.kube.config import ClusterConfig, parse_config
-from afflux.kube.errors import AlreadyExists, ApiError, Conflict, Invalid, NoMatch, NotFound, Unauthorized, Unreachable
+from afflux.kube.discovery import ApiResource
+from afflux.kube.errors import (
+    AlreadyExists,
+    ApiError,
+    BadRequest,
+    Conflict,
+    Invalid,
+    NoMatch,
+    NotFound,
+    Unauthorized,
+    Unreachable,
+)
 from afflux.kube.transport import Request, Transport
 from afflux.objects.identity import GroupVersionKind
 
@@ -236,3 +247,21 @@ async def test_writes_say_who_writes_and_under_which_conditions(
     assert https_server.bodies[2] == (
         b'{"kind":"DeleteOptions","apiVersion":"v1","propagationPolicy":"Background","preconditions":{"uid":"u"}}'
     )
+
+
+@pytest.mark.parametrize(("namespace", "name"), [("ns", ".."), ("..", "web"), ("ns", "."), ("ns", "../x")])
+def test_a_name_never_leads_to_another_path(namespace: str, name: str) -> None:
+    resource = ApiResource(CONFIG_MAP, "configmaps", True, frozenset(), frozenset())
+    with pytest.raises(BadRequest, match="could lead to another path"):
+        resource.path(namespace, name)
+
+
+async def test_a_group_never_leads_to_another_path(https_server: Any, client: KubeClient) -> None:
+    with pytest.raises(NoMatch):
+        await client.mapper.resource_for(GroupVersionKind("..", "v1", "ConfigMap"))
+    assert https_server.requests == []
+
+
+def test_nobody_can_not_be_impersonated(client: KubeClient) -> None:
+    with pytest.raises(ValueError, match="nobody to impersonate"):
+        client.impersonating("", ("system:masters",))

@@ -96,7 +96,9 @@ class KubeClient:
         return cls(transport, ResourceMapper(transport))
 
     def impersonating(self, user: str, groups: tuple[str, ...] = ()) -> "KubeClient":
-        """The same server, taken for somebody else."""
+        """The same server, taken for somebody else. ``ValueError`` for nobody: that would be ourselves."""
+        if not user:
+            raise ValueError("nobody to impersonate: the user is empty")
         return replace(self, impersonation=Impersonation(user, groups))
 
     async def get(self, target: Target) -> Manifest:

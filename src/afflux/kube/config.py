@@ -113,7 +113,8 @@ def parse_config(
     config = _cluster(reader, str(chosen.get("cluster")), cluster)
     credentials = _credentials(reader, user_name, user, config)
     namespace = str(chosen.get("namespace") or "default")
-    return replace(config, credentials=credentials, namespace=namespace, impersonation=_impersonation(user))
+    impersonation = _impersonation(reader, f"user {user_name!r}", user)
+    return replace(config, credentials=credentials, namespace=namespace, impersonation=impersonation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +233,10 @@ def _exec_cluster(cluster: ClusterConfig) -> dict[str, Json]:
     return info
 
 
-def _impersonation(user: Mapping[str, Json]) -> Impersonation:
+def _impersonation(reader: _Reader, where: str, user: Mapping[str, Json]) -> Impersonation:
     extra = user.get("as-user-extra") or {}
+    if not user.get("as") and (extra or user.get("as-groups") or user.get("as-uid")):
+        raise reader.error(where, "as-groups, as-uid and as-user-extra need a user to impersonate (as)")
     return Impersonation(
         user=str(user.get("as") or ""),
         groups=tuple(str(group) for group in user.get("as-groups") or ()),

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import quote
 
-from afflux.kube.errors import NoMatch, NotFound, parsed
+from afflux.kube.errors import BadRequest, NoMatch, NotFound, parsed
 from afflux.kube.transport import Request, Transport
 from afflux.objects.identity import GroupVersionKind
 from afflux.objects.manifest import Json
+
+_NO_NAMES = frozenset({".", ".."})
 
 
 class ApiResource(NamedTuple):
@@ -21,7 +23,13 @@ class ApiResource(NamedTuple):
     subresources: frozenset[str]
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """The path of a collection, an object, or one of its subresources; without a namespace, of all of them."""
+        """The path of a collection, an object, or one of its subresources; without a namespace, of all of them.
+
+        Raises ``BadRequest`` for a name that could lead to another path, as Kubernetes' own client does.
+        """
+        for segment in (namespace, name):
+            if segment in _NO_NAMES or "/" in segment:
+                raise BadRequest(400, "BadRequest", f"{segment[:100]!r} can't be a name: it could lead to another path")
         root = f"/apis/{self.gvk.group}/{self.gvk.version}" if self.gvk.group else f"/api/{self.gvk.version}"
         if namespace and self.namespaced:
             root += f"/namespaces/{quote(namespace, safe='')}"
@@ -62,7 +70,10 @@ class ResourceMapper:
         return await asyncio.shield(task)
 
     async def _fetch(self, gvk: GroupVersionKind) -> dict[GroupVersionKind, ApiResource]:
-        path = f"/apis/{gvk.api_version}" if gvk.group else f"/api/{gvk.version}"
+        if not _NO_NAMES.isdisjoint(gvk.api_version.split("/")):
+            return {}
+        quoted = quote(gvk.api_version, safe="/")
+        path = f"/apis/{quoted}" if gvk.group else f"/api/{quoted}"
         try:
             answer = parsed(await self.transport.send(Request("GET", path)))
         except NotFound:
