@@ -214,3 +214,8 @@ def test_locates_a_field_by_document_and_path() -> None:
     assert locate(text, 0, ["nothing"]) == 2
     assert locate(text, 5, []) is None
     assert locate("a: [", 0, ["a"]) is None
+
+
+def test_thousands_of_digits_are_read_as_go_reads_them() -> None:
+    assert load("a: " + "9" * 300, dialect=KUBERNETES) == {"a": 1e300}
+    assert load("a: " + "9" * 5000, dialect=KUBERNETES) == {"a": "9" * 5000}

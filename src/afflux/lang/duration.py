@@ -52,7 +52,9 @@ def _part(text: str, whole: str, fraction: str | None, unit: str) -> int:
     if unit not in NANOSECONDS:
         raise InvalidDuration(f'time: unknown unit "{unit}" in duration "{text}"')
     scale = NANOSECONDS[unit]
-    value = int(whole or 0) * scale
+    if len(whole.lstrip("0")) > 19:  # past any duration, and Python refuses to read thousands of digits
+        raise InvalidDuration(f'time: invalid duration "{text[:80]}"')
+    value = int(whole.lstrip("0") or 0) * scale
     digits = (fraction or ".")[1:19]  # what a nanosecond can't show is cut, not rounded
     return value + (int(digits) * scale // 10 ** len(digits) if digits else 0)
 

@@ -45,10 +45,13 @@ OLD_BOOLEANS = _words(True, "y Y yes Yes YES on On ON") | _words(False, "n N no 
 KUBERNETES_WORDS: dict[str, Json] = {**NULLS, **NOT_FINITE, **BOOLEANS, **OLD_BOOLEANS}
 KUSTOMIZE_WORDS: dict[str, Json] = {**NULLS, **NOT_FINITE, **BOOLEANS}
 
+LONGEST_INTEGER = 256
+"""Characters: no 64-bit number is written with more, but for zeros at its front; Python refuses thousands of digits."""
+
 
 def go_integer(text: str) -> int | None:
     """``strconv.ParseInt(text, 0, 64)``, or ``ParseUint`` where that fails; None where both do."""
-    if not INTEGER.fullmatch(text):
+    if len(text) > LONGEST_INTEGER or not INTEGER.fullmatch(text):
         return None
     digits = text.lstrip("+-")
     prefix = digits[:2].lower()
