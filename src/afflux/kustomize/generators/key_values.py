@@ -36,8 +36,8 @@ def literal_pair(literal: str) -> tuple[str, bytes]:
     """``key=value``; quotes around the whole value are taken away."""
     key, separator, value = literal.partition("=")
     if not separator or not key:
-        shown = literal if not separator else ""
-        raise InvalidKustomization(f"invalid literal source {shown or '=...'}, expected key=value")
+        # Kustomize shows the literal, which may be a Secret's value.
+        raise InvalidKustomization(f"invalid literal source {'=...' if separator else '...'}, expected key=value")
     if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
         value = value[1:-1]
     return key, value.encode()

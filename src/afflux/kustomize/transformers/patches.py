@@ -264,7 +264,8 @@ def _likelier(text: str, merge_error: KustomizeError, json_error: KustomizeError
 
 
 def shown_patch(text: str) -> str:
-    """The beginning of an inline patch, for messages: not all of it, for it may be a secret's."""
+    """The beginning of an inline patch, for messages: no values of it, for they may be a secret's."""
     first = text.strip().partition("\n")[0]
+    first = first[:1] if first.startswith("{") else first.partition("value")[0]
     shown = first[:60].replace("\\", "\\\\").replace('"', '\\"')
     return f'[patch: "{shown}{"..." if shown != text.strip() else ""}"]'
