@@ -19,7 +19,10 @@ async def test_readiness_names_what_is_waited_for() -> None:
         assert await get(f"http://{bound}/readyz") == (200, "ok")
 
 
-@pytest.mark.parametrize(("host", "status"), [("localhost:1", 200), ("127.0.0.1", 200), ("evil.example", 403)])
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("localhost:1", 200), ("127.0.0.1", 200), ("evil.example", 403), ("[::1", 403), ("a:b:c", 403)],
+)
 async def test_a_local_listener_answers_to_its_own_names_only(host: str, status: int) -> None:
     async with serve_metrics("127.0.0.1:0", Metrics.create()) as bound:
         assert (await get(f"http://{bound}/metrics", Host=host))[0] == status

@@ -44,10 +44,18 @@ def _is_loopback(host: str) -> bool:
     return host.strip("[]") in _LOOPBACK
 
 
+def _host_of(header: str) -> str | None:
+    """The name in a ``Host`` header; None where it holds none."""
+    try:
+        return URL(f"http://{header}").host
+    except ValueError:
+        return None
+
+
 @web.middleware
 async def _own_host_only(request: web.Request, handler: Handler) -> web.StreamResponse:
     """A web page that somebody's browser shows must not read us by a name of its own (DNS rebinding)."""
-    if URL(f"http://{request.host}").host not in _LOOPBACK:
+    if _host_of(request.host) not in _LOOPBACK:
         raise web.HTTPForbidden(text="this listener is for the local machine")
     return await handler(request)
 
