@@ -30,7 +30,6 @@ from afflux.manifests.field_set import (
     with_named_parents,
 )
 from afflux.manifests.structured_merge import remove_fields, structured_merge
-from afflux.objects.equality import json_equal
 from afflux.objects.identity import gvk_of
 from afflux.objects.manifest import Json, Manifest, annotations_of, metadata_of
 from afflux.schema.openapi import FREE_FORM, Schema
@@ -129,7 +128,7 @@ class _Applying:
             change = reset_comparison(compare(self.live, merged, self.schema), self.writing.reset)
         self._check_conflicts(change, force=force)
         take_from(self.managers, change, but=self.key)
-        self._own(wanted - NEVER_OWNED, last, touched=not json_equal(merged, self.live))
+        self._own(wanted - NEVER_OWNED, last, touched=not change.is_same)
         return Applied(merged, format_managed_fields(self.managers))
 
     def only_last_applied_conflicts(self) -> bool:
@@ -153,16 +152,16 @@ class _Applying:
             self.managers[key] = Owned(fields, version, self.writing.now)
 
     def _own(self, fields: FieldSet, last: Owned | None, *, touched: bool = False) -> None:
-        """The manager's entry; its time moves only when the object changes."""
+        """The manager's entry; its time moves only when the object changes, and a new entry has none until then."""
         if not fields:
             self.managers.pop(self.key, None)
             return
         version, time = self.writing.api_version, self.writing.now
-        if last is not None and not touched:
-            time = last.time
-            if last.fields == fields and last.api_version == version:
-                self.managers[self.key] = last
-                return
+        if not touched:
+            time = last.time if last is not None else ""
+        if last is not None and not touched and last.fields == fields and last.api_version == version:
+            self.managers[self.key] = last
+            return
         self.managers[self.key] = Owned(fields, version, time)
 
     def _pruned(self, merged: Manifest, last: FieldSet) -> Manifest:
