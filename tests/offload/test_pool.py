@@ -1,11 +1,13 @@
 """Worker processes: what they do, and what they may not."""
 
 import os
+import platform
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import pygit2
 import pytest
 
 from afflux import offload
@@ -98,6 +100,17 @@ async def test_a_worker_opens_no_connection_and_starts_no_process(attempt: objec
     async with offload.WorkerPool(1):
         with pytest.raises(PermissionError, match="may not"):
             await offload.run(attempt)  # type: ignore[arg-type]
+
+
+def connect_natively(directory: str) -> None:
+    pygit2.clone_repository("http://127.0.0.1:9/repository", directory)
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="the filter of system calls is Linux's")
+async def test_native_code_in_a_worker_opens_no_connection(tmp_path: Path) -> None:
+    async with offload.WorkerPool(1):
+        with pytest.raises(RuntimeError, match="Operation not permitted"):
+            await offload.run(connect_natively, str(tmp_path / "clone"))
 
 
 def start_pool_and_print_worker() -> str:

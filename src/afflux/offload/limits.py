@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 
 from afflux.objects.manifest import Json
+from afflux.offload.system_calls import refuse_system_calls
 
 _FORBIDDEN_EVENTS = frozenset(
     {
@@ -45,6 +46,7 @@ def confine(limits: Limits) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _lower(resource.RLIMIT_AS, limits.memory_bytes)
+    refuse_system_calls()
     sys.addaudithook(_refuse)
 
 
