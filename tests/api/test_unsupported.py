@@ -5,7 +5,7 @@ import pytest
 from afflux.api.git_repository import GitRepository
 from afflux.api.kinds import decode_as
 from afflux.api.kustomization import Kustomization
-from afflux.api.unsupported import unsupported_fields, unsupported_message
+from afflux.api.unsupported import obsolete_fields, unsupported_fields, unsupported_message
 from afflux.objects.manifest import Json
 
 
@@ -55,6 +55,13 @@ def test_fields_of_a_git_repository(spec: Json, named: list[str]) -> None:
 )
 def test_fields_of_a_kustomization(spec: Json, named: list[str]) -> None:
     assert unsupported_fields(_applier(**spec)) == named
+
+
+def test_fields_of_old_versions_without_effect_are_obsolete() -> None:
+    assert obsolete_fields(_applier()) == []
+    assert obsolete_fields(_applier(validation="client")) == ["spec.validation"]
+    old = _source(gitImplementation="libgit2", accessFrom={"namespaceSelectors": []})
+    assert obsolete_fields(old) == ["spec.gitImplementation", "spec.accessFrom"]
 
 
 def test_the_message_names_the_fields() -> None:

@@ -222,6 +222,7 @@ async def test_a_source_without_an_artifact_is_waited_for(here: Fleet) -> None:
     await here.kustomization("apps")
     condition = await here.failing("apps", reason="ArtifactFailed")
     assert condition["message"] == "Source artifact not found, retrying in 30s"
+    assert condition_of(await here.status("apps"), "Reconciling") is None
     revision = await here.commit({"one.yaml": config("one")})
     await here.ready("apps", revision=revision)
 

@@ -25,7 +25,7 @@ async def test_a_new_object_is_held_reconciled_and_ready(world: Any) -> None:
     assert [c["type"] for c in manifest["status"]["conditions"]] == ["Ready", "ArtifactInStorage"]
     assert world.reconciler.causes("one") == [frozenset((Cause.START, Cause.GENERATION))]
     managers = {entry["manager"] for entry in manifest["metadata"]["managedFields"] if entry.get("subresource")}
-    assert managers == {"gotk-source-controller"}
+    assert managers == {"source-controller"}
 
 
 async def test_an_interval_that_changes_nothing_writes_nothing(world: Any) -> None:
@@ -114,6 +114,22 @@ async def test_a_suspended_object_rests_until_it_is_resumed(world: Any) -> None:
         await world.until_ready("one")
 
 
+async def test_suspending_is_observed_and_a_request_meanwhile_is_handled(world: Any) -> None:
+    async with world.controller():
+        await world.create("one")
+        await world.until_ready("one")
+        await world.patch("one", {"spec": {"suspend": True}})
+        await world.patch("one", {"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": "r1"}}})
+
+        async def seen() -> bool:
+            status = (await world.get("one"))["status"]
+            return bool(status["observedGeneration"] == 2 and status.get("lastHandledReconcileAt") == "r1")
+
+        await eventually(seen)
+        assert (await world.condition("one"))["status"] == "True"
+    assert len(world.reconciler.causes("one")) == 1
+
+
 async def test_deletion_waits_for_the_clean_up(world: Any) -> None:
     tries = 0
 
@@ -167,6 +183,35 @@ async def test_one_malformed_object_stalls_alone(world: Any) -> None:
     assert (stalled["status"], stalled["reason"]) == ("True", "InvalidObject")
     assert "spec" in stalled["message"] and "interval" in stalled["message"]
     assert world.reconciler.causes("bad") == []
+
+
+async def test_a_malformed_object_that_is_to_go_says_what_people_can_do(world: Any) -> None:
+    await world.create("bad", interval="99999999999h")
+    async with world.controller():
+        await world.until_ready("bad", "False")
+        await world.kube.delete(world.target("bad"))
+
+        async def said() -> bool:
+            return "remove 'finalizers.fluxcd.io' from metadata.finalizers" in (await world.condition("bad"))["message"]
+
+        await eventually(said)
+        await world.patch("bad", {"spec": {"interval": "1h"}})
+        await world.until_gone("bad")
+    assert world.reconciler.finalized == ["bad"]
+
+
+async def test_a_field_of_an_old_version_without_effect_is_told_once(world: Any) -> None:
+    async with world.controller():
+        await world.create("one", interval="20ms", gitImplementation="libgit2")
+        await world.until_runs("one", 4)
+
+        async def told() -> list[Any]:
+            return [event for event in await world.events("one") if event["reason"] == "ObsoleteField"]
+
+        await eventually(told)
+    (event,) = await told()
+    message = "spec.gitImplementation is obsolete and has no effect"
+    assert (event["type"], event["message"], event["count"]) == ("Warning", message, 1)
 
 
 async def test_a_field_that_is_not_acted_on_stalls_with_its_name(world: Any) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from afflux.runtime.ends import Cause, Done, Failure, Waiting
 from afflux.runtime.history import Snapshot
-from afflux.runtime.outcome import Fact, RecordedEvent, Requeue, RunLog, Settlement, settle
+from afflux.runtime.outcome import Fact, RecordedEvent, Requeue, RunLog, Settlement, rested, settle
 from afflux.runtime.rules import SOURCE_WORDING, Backoff, FixedRetry, Rules
 
 STARTED = datetime(2026, 1, 2, 15, 4, 5, tzinfo=UTC)
@@ -175,7 +175,7 @@ def test_a_fetch_that_fails_is_a_condition_of_its_own_and_readys_reason() -> Non
     failed = replace(
         RUN, end=Failure("GitOperationFailed", "no"), facts={"FetchFailed": Fact("True", "GitOperationFailed", "no")}
     )
-    assert conditions(settled({}, failed, SOURCE)) == [
+    assert conditions(settled({"observedGeneration": 2}, failed, SOURCE)) == [
         RETRYING,
         ("Ready", "False", "GitOperationFailed", "no"),
         ("FetchFailed", "True", "GitOperationFailed", "no"),
@@ -210,6 +210,27 @@ def test_a_source_stays_ready_under_way_unless_something_drifted() -> None:
         ("Reconciling", "True", "Progressing", "building artifact: new"),
         ("Ready", "Unknown", "Progressing", "building artifact: new"),
     ]
+
+
+def test_a_source_says_which_spec_it_processes_until_it_is_observed() -> None:
+    spec = "processing object: new generation {} -> 2"
+    assert conditions(settled({"observedGeneration": -1}, RUN, SOURCE))[0][3] == spec.format(-1)
+    failed = replace(RUN, end=Failure("GitOperationFailed", "no"))
+    assert conditions(settled({"observedGeneration": 1}, failed, SOURCE))[0][3] == spec.format(1)
+    assert conditions(settled({"observedGeneration": 2}, failed, SOURCE))[0] == RETRYING
+
+
+def test_a_suspended_object_that_was_ready_is_observed_and_others_keep_their_status() -> None:
+    ready = {"observedGeneration": 1, "conditions": [condition("Ready", "True", "Succeeded", "stored")]}
+    assert rested(ready, 2, "now") == {**ready, "observedGeneration": 2, "lastHandledReconcileAt": "now"}
+    unready = {"observedGeneration": 1, "conditions": [condition("Ready", "False", "Failed", "no")]}
+    assert rested(unready, 2, None) == unready
+
+
+def test_events_that_only_trace_carry_nothing_of_the_run() -> None:
+    trace = RecordedEvent("trace", "GarbageCollectionSucceeded", "garbage collected 1 artifacts", {})
+    run = replace(RUN, end=Done("stored"), events=(trace,), about={"revision": "r"})
+    assert settled({}, run, SOURCE).events == (trace,)
 
 
 def test_sources_back_off_with_each_failure_in_a_row() -> None:

@@ -77,5 +77,7 @@ DEPENDENCY_BUILD_ERROR = "DependencyBuildError"
 # Afflux's own.
 UNSUPPORTED_FIELD = "UnsupportedField"
 """The spec sets a field that Afflux does not act on yet and that would change what is applied."""
+OBSOLETE_FIELD = "ObsoleteField"
+"""The spec sets a field of an old version that has no effect."""
 INVALID_OBJECT = "InvalidObject"
 """The object is not what its schema asks for."""

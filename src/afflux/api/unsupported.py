@@ -1,4 +1,4 @@
-"""What a spec asks for that Afflux does not do yet: named, so that it is never silently ignored."""
+"""What a spec asks for that Afflux does not do (yet, or any more): named, so that it is never silently ignored."""
 
 from collections.abc import Iterator
 
@@ -27,6 +27,16 @@ def unsupported_message(obj: msgspec.Struct) -> str | None:
     if not fields:
         return None
     return f"{', '.join(fields)} {'is' if len(fields) == 1 else 'are'} not supported by Afflux yet"
+
+
+def obsolete_fields(obj: msgspec.Struct) -> list[str]:
+    """The fields set in ``obj.spec`` that only old versions have and that have no effect, neither here nor in Flux."""
+    fields: dict[str, object] = {}
+    if isinstance(obj, GitRepository):
+        fields = {"gitImplementation": obj.spec.git_implementation, "accessFrom": obj.spec.access_from}
+    if isinstance(obj, Kustomization):
+        fields = {"validation": obj.spec.validation}
+    return [f"spec.{name}" for name, value in fields.items() if value is not None]
 
 
 def _of_git_repository(spec: GitRepositorySpec) -> Iterator[str]:

@@ -64,6 +64,8 @@ RULES: Rules[Kustomization] = Rules(
     normal=(health.HEALTHY,),
     ready_progress="Reconciliation in progress",
     success_event=True,
+    field_manager="gotk-kustomize-controller",
+    announced=False,
     history_statuses=frozenset({RECONCILIATION_SUCCEEDED, RECONCILIATION_FAILED, PRUNE_FAILED, HEALTH_CHECK_FAILED}),
 )
 
@@ -71,7 +73,7 @@ INDEXES: Mapping[str, Callable[[Kustomization], Iterable[str]]] = watches.INDEXE
 DEPENDENCIES = watches.DEPENDENCIES
 
 _ONLY_LOOKS_AGAIN = frozenset({Cause.BELL, Cause.RETRY, Cause.INTERVAL, Cause.SOURCE})
-_ANNOUNCED_ALREADY = frozenset({Cause.GENERATION, Cause.REQUEST})
+_ANNOUNCED = frozenset({Cause.GENERATION, Cause.REQUEST})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,11 +240,11 @@ def _assessor(kustomization: Kustomization) -> Assessor:
 
 
 async def _announce(run: Run[Kustomization], offer: Offer) -> None:
-    """Writes that work is under way where it is about a new revision; the runtime did so for a new spec or request."""
+    """Writes that work is under way where it is about a new revision, spec or request."""
     timeout = format_duration(run.object.spec.timeout_seconds)
     progress = f"Fetching manifests for revision {offer.revision} with a timeout of {timeout}"
     async with run.step("fetching manifests", fails_as=ARTIFACT_FAILED, progress=progress):
-        if _is_new_revision(run, offer) and not run.causes & _ANNOUNCED_ALREADY:
+        if _is_new_revision(run, offer) or run.causes & _ANNOUNCED:
             await run.publish()
 
 

@@ -93,7 +93,7 @@ def settle(previous: Manifest, log: RunLog[T], rules: Rules[T], now: datetime) -
             conditions.clear(condition_type)
         else:
             conditions.set(condition_type, *fact)
-    _conclude(conditions, log, rules)
+    _conclude(conditions, log, rules, _progress(previous, log, rules))
     status = _with_fields(previous, log.fields)
     status["conditions"] = conditions.sorted()
     if log.end is None:
@@ -110,9 +110,28 @@ def settle(previous: Manifest, log: RunLog[T], rules: Rules[T], now: datetime) -
     )
 
 
-def _conclude(conditions: ConditionList, log: RunLog[T], rules: Rules[T]) -> None:
+def rested(previous: Manifest, generation: int, requested_at: str | None) -> Manifest:
+    """The status of a suspended object: all stays, but a request is handled, and a spec that is only suspended is
+    observed where the object was ready, so that nobody waits for it."""
+    status = dict(previous)
+    if requested_at:
+        status["lastHandledReconcileAt"] = requested_at
+    if (condition_of(previous, "Ready") or {}).get("status") == "True":
+        status["observedGeneration"] = generation
+        status["conditions"] = [c for c in previous["conditions"] if c.get("type") != "Reconciling"]
+    return status
+
+
+def _progress(previous: Manifest, log: RunLog[T], rules: Rules[T]) -> str:
+    """What Reconciling says: the run's own words, or the kind's."""
+    observed = previous.get("observedGeneration", -1)
+    if log.progress or observed == log.generation or not rules.wording.new_generation:
+        return log.progress or rules.wording.progress
+    return rules.wording.new_generation.replace("{old}", str(observed)).replace("{new}", str(log.generation))
+
+
+def _conclude(conditions: ConditionList, log: RunLog[T], rules: Rules[T], progress: str) -> None:
     """Ready, Reconciling and Stalled, as the end of the run says."""
-    progress = log.progress or rules.wording.progress
     match log.end:
         case None:
             _under_way(conditions, log, rules, progress)
@@ -124,8 +143,9 @@ def _conclude(conditions: ConditionList, log: RunLog[T], rules: Rules[T]) -> Non
             conditions.set("Ready", "Unknown", waiting.reason, waiting.message)
         case Waiting() as waiting:
             conditions.clear("Stalled")
-            if conditions.status_of("Reconciling"):
-                conditions.set("Reconciling", "True", "ProgressingWithRetry", waiting.progress or progress)
+            if under_way := conditions.entries.get("Reconciling"):
+                said = waiting.progress or log.progress or under_way.get("message") or progress
+                conditions.set("Reconciling", "True", "ProgressingWithRetry", said)
             conditions.set("Ready", "False", waiting.reason, waiting.message)
         case Failure(stalled=True) as failure:
             conditions.clear("Reconciling")
@@ -142,7 +162,7 @@ def _under_way(conditions: ConditionList, log: RunLog[T], rules: Rules[T], progr
         return  # the failure stays in sight until there is something else to say
     conditions.clear("Stalled")
     conditions.set("Reconciling", "True", "Progressing", progress)
-    drifted = Cause.GENERATION in log.causes or any(log.facts.get(abnormal) for abnormal in rules.abnormal)
+    drifted = Cause.GENERATION in log.causes or log.progress is not None
     if rules.ready_progress is not None:
         conditions.set("Ready", "Unknown", "Progressing", rules.ready_progress)
     elif drifted or conditions.status_of("Ready") is None:
@@ -232,7 +252,10 @@ def _about(log: RunLog[T]) -> dict[str, str]:
 
 def _events(log: RunLog[T], rules: Rules[T], now: datetime, *, brought_news: bool) -> tuple[RecordedEvent, ...]:
     about = _about(log)
-    events = [event._replace(metadata={**about, **event.metadata}) for event in log.events]
+    events = [
+        event if event.severity == "trace" else event._replace(metadata={**about, **event.metadata})
+        for event in log.events
+    ]
     reason = _reason(log.end, rules)
     if isinstance(log.end, Failure) and rules.failure_events:
         events.append(RecordedEvent("error", reason, log.end.message, about))

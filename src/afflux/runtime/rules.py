@@ -33,6 +33,8 @@ class Wording:
     """What a controller says; ``{duration}`` and ``{next}`` are filled in. An empty text says nothing."""
 
     progress: str = "reconciliation in progress"
+    new_generation: str = ""
+    """Instead of ``progress`` for a spec that is not observed yet; ``{old}`` and ``{new}`` are filled in."""
     suspended: str = "Reconciliation is suspended for this object"
     finished: str = "Reconciliation finished in {duration}, next run in {next}"
     failed: str = "Reconciliation failed after {duration}, next try in {next}"
@@ -40,6 +42,7 @@ class Wording:
 
 
 SOURCE_WORDING = Wording(
+    new_generation="processing object: new generation {old} -> {new}",
     suspended="reconciliation is suspended for this object",
     finished="",
     failed="Reconciler error",
@@ -73,6 +76,10 @@ class Rules(Generic[T]):
     history_statuses: frozenset[str] = frozenset()
     """The reasons that ``status.history`` records; empty: the kind has no history."""
     finalizer: str | None = FINALIZER
+    field_manager: str = ""
+    """Who writes status and finalizers; empty: the controller."""
+    announced: bool = True
+    """Whether the start of a run for a new spec or request is written before anything is known of it."""
 
     @property
     def owned(self) -> frozenset[str]:

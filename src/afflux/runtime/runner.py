@@ -13,7 +13,7 @@ import structlog
 
 from afflux.api import reasons
 from afflux.api.kinds import FluxKind, InvalidObject, decode
-from afflux.api.unsupported import unsupported_message
+from afflux.api.unsupported import obsolete_fields, unsupported_message
 from afflux.kube.client import KubeClient
 from afflux.objects.identity import ObjectRef
 from afflux.objects.manifest import Json, Manifest, annotations_of, metadata_of
@@ -23,7 +23,7 @@ from afflux.runtime.finalizers import add_finalizer, has_finalizer, remove_final
 from afflux.runtime.informer import Informer
 from afflux.runtime.logging import run_logger
 from afflux.runtime.metrics import Metrics
-from afflux.runtime.outcome import Requeue, RunLog, Settlement, settle
+from afflux.runtime.outcome import Requeue, RunLog, Settlement, rested, settle
 from afflux.runtime.reconciler import REQUESTED_AT, Reconciler, Run
 from afflux.runtime.rules import Rules
 from afflux.runtime.status_writer import StatusWriter, status_of
@@ -75,12 +75,13 @@ class Runner(Generic[T]):
                 return None
             self.informer.remember(held)
             manifest = held
-        if not deleting and _is_suspended(manifest):
-            log.info(self.rules.wording.suspended)
-            return None
+        attempt = _Attempt(self, key, manifest, causes, log)
         began = time.monotonic()
         try:
-            requeue = await _Attempt(self, key, manifest, causes, log).finish(deleting=deleting)
+            if not deleting and _is_suspended(manifest):
+                await attempt.rest()
+                return None
+            requeue = await attempt.finish(deleting=deleting)
         except Gone:
             return None
         finally:
@@ -99,7 +100,7 @@ class Runner(Generic[T]):
 
     @property
     def _field_manager(self) -> str:
-        return f"gotk-{self.rules.controller}"
+        return self.rules.field_manager or self.rules.controller
 
     def failures_of(self, key: ObjectRef) -> int:
         """How many runs for the object failed in a row."""
@@ -132,13 +133,14 @@ class _Attempt(Generic[T]):
         try:
             decoded = self._decoded()
         except InvalidObject as error:
-            await self._refuse(reasons.INVALID_OBJECT, str(error))
+            await self._refuse(reasons.INVALID_OBJECT, self._complaint(error, deleting=deleting))
             return None
         run = self._new_run(decoded)
+        self._warn_of_obsolete_fields(run)
         unsupported = None if deleting else unsupported_message(decoded)  # type: ignore[arg-type]
         if unsupported:
             return await self._settle(run.log_so_far(Failure(reasons.UNSUPPORTED_FIELD, unsupported, stalled=True)))
-        if self.causes & _ANNOUNCED and not deleting:
+        if self.causes & _ANNOUNCED and self.runner.rules.announced and not deleting:
             await run.publish()
         end = await self._end_of(run, deleting=deleting)
         self.runner.count(self.key, end)
@@ -146,6 +148,32 @@ class _Attempt(Generic[T]):
             await self._release(run.log_so_far(end))
             return None
         return await self._settle(run.log_so_far(end))
+
+    def _warn_of_obsolete_fields(self, run: Run[T]) -> None:
+        """Once a spec: what old versions have and nothing acts on."""
+        fields = obsolete_fields(run.object) if Cause.GENERATION in self.causes else []  # type: ignore[arg-type]
+        if fields:
+            has = "is obsolete and has" if len(fields) == 1 else "are obsolete and have"
+            message = f"{', '.join(fields)} {has} no effect"
+            self.log.info(message)
+            run.event("error", reasons.OBSOLETE_FIELD, message)
+
+    async def rest(self) -> None:
+        """Nothing is done for a suspended object, but that it was looked at is recorded."""
+        self.log.info(self.runner.rules.wording.suspended)
+        generation = int(metadata_of(self.manifest).get("generation") or 0)
+        requested_at = annotations_of(self.manifest).get(REQUESTED_AT)
+        await self._write(rested(status_of(self.manifest), generation, requested_at))
+
+    def _complaint(self, error: InvalidObject, *, deleting: bool) -> str:
+        """What is wrong, and for an object that is to go what people can do, since we can't clean up after it."""
+        finalizer = self.runner.rules.finalizer
+        if not deleting or finalizer is None:
+            return str(error)
+        return (
+            f"{error}; the object can't be deleted while it can't be read: mend {error.field or 'it'}, or remove "
+            f"'{finalizer}' from metadata.finalizers to leave behind whatever was made for it"
+        )
 
     def _decoded(self) -> T:
         try:
