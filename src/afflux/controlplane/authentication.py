@@ -7,11 +7,12 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import orjson
 
-from afflux.controlplane.errors import unauthorized
+from afflux.controlplane.authorization import Attempt
+from afflux.controlplane.errors import bad_request, unauthorized
 from afflux.controlplane.pipeline import User
 from afflux.objects.manifest import Manifest
 
@@ -40,7 +41,7 @@ class Authenticator:
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             raise unauthorized()
-        if hmac.compare_digest(token.encode(), self._admin_token):
+        if hmac.compare_digest(token.encode("utf-8", "surrogateescape"), self._admin_token):
             return ADMIN
         return self._service_account(token)
 
@@ -59,7 +60,8 @@ class Authenticator:
 
     def _service_account(self, token: str) -> User:
         signed, _, signature = token.rpartition(".")
-        if not hmac.compare_digest(_base64(self._signature(signed)), signature):
+        expected = _base64(self._signature(signed)).encode() if signed.isascii() else b""
+        if not hmac.compare_digest(expected, signature.encode("utf-8", "surrogateescape")) or not expected:
             raise unauthorized()
         claims = orjson.loads(_unbase64(signed.partition(".")[2]))
         if claims["exp"] < time.time():
@@ -81,16 +83,36 @@ def service_account_groups(user_name: str) -> tuple[str, ...]:
 def impersonated(
     headers: Mapping[str, str], groups: Iterable[str], extra: Mapping[str, tuple[str, ...]]
 ) -> User | None:
-    """The user that ``Impersonate-*`` headers ask for; None without any."""
+    """The user that ``Impersonate-*`` headers ask for; None without any. Raises 400 for groups of nobody."""
     name = headers.get("Impersonate-User", "")
-    if not name:
-        return None
     given = tuple(groups)
+    if not name:
+        if given or extra or headers.get("Impersonate-Uid"):
+            raise bad_request("groups, a uid or extras are to be impersonated without impersonating a user")
+        return None
     if name.startswith(_SERVICE_ACCOUNT) and not given:
         given = service_account_groups(name)
     elif "system:authenticated" not in given:
         given = (*given, "system:authenticated")
     return User(name, headers.get("Impersonate-Uid", ""), given, tuple(extra.items()))
+
+
+def impersonation_attempts(
+    user: User, groups: Iterable[str], extra: Mapping[str, tuple[str, ...]]
+) -> Iterator[Attempt]:
+    """All that somebody must be allowed to impersonate to be taken for ``user`` with these groups and extras."""
+    if user.name.startswith(_SERVICE_ACCOUNT):
+        namespace, _, name = user.name.removeprefix(_SERVICE_ACCOUNT).partition(":")
+        yield Attempt("impersonate", resource="serviceaccounts", namespace=namespace, name=name)
+    else:
+        yield Attempt("impersonate", resource="users", name=user.name)
+    for group in groups:
+        yield Attempt("impersonate", resource="groups", name=group)
+    if user.uid:
+        yield Attempt("impersonate", "authentication.k8s.io", "uids", name=user.uid)
+    for key, values in extra.items():
+        for value in values:
+            yield Attempt("impersonate", "authentication.k8s.io", "userextras", key, name=value)
 
 
 def _base64(data: bytes) -> str:

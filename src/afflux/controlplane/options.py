@@ -37,8 +37,9 @@ class Options:
         return self.flag(name) if name in self._values else None
 
     def number(self, name: str) -> int | None:
+        """A whole number that isn't negative; None for anything else, and past what 64 bits hold."""
         text = self.text(name)
-        return int(text) if text.lstrip("-").isdigit() else None
+        return int(text) if len(text) < 20 and text.isascii() and text.isdigit() else None
 
     @property
     def dry_run(self) -> bool:

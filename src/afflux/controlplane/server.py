@@ -17,7 +17,7 @@ import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from afflux.controlplane.authentication import ANONYMOUS, impersonated
+from afflux.controlplane.authentication import ANONYMOUS, impersonated, impersonation_attempts
 from afflux.controlplane.authorization import Attempt
 from afflux.controlplane.errors import (
     ApiStatusError,
@@ -80,6 +80,8 @@ class ApiHandler:
             return _refusal(ApiStatusError(500, "InternalError", str(error)))
         except (ConnectionResetError, HttpProcessingError):
             raise
+        except (RecursionError, orjson.JSONEncodeError) as error:
+            return _refusal(bad_request(f"the object can't be read: {error}"))
         except Exception as error:
             _log.exception("request failed", method=request.method, path=request.path)
             return _refusal(ApiStatusError(500, "InternalError", f"Internal error occurred: {type(error).__name__}"))
@@ -98,18 +100,19 @@ class ApiHandler:
         user = self.dispatcher.authenticator.authenticate(headers.get("Authorization", ""))
         if user is ANONYMOUS and path not in OPEN:
             raise unauthorized()
-        if "Impersonate-User" not in headers:
-            return user
         prefix = "impersonate-extra-"
         extra = {
             unquote(key[len(prefix) :].lower()): tuple(headers.getall(key))
             for key in headers
             if key.lower().startswith(prefix)
         }
-        wanted = impersonated(headers, headers.getall("Impersonate-Group", ()), extra)
-        attempt = Attempt("impersonate", resource="users", name=headers["Impersonate-User"])
-        self.dispatcher.authorizer.require(user, attempt)
-        return wanted or user
+        groups = headers.getall("Impersonate-Group", ())
+        wanted = impersonated(headers, groups, extra)
+        if wanted is None:
+            return user
+        for attempt in impersonation_attempts(wanted, groups, extra):
+            self.dispatcher.authorizer.require(user, attempt)
+        return wanted
 
     def _fixed(self, request: web.BaseRequest, path: str, user: User) -> web.Response:
         if user is not ANONYMOUS:

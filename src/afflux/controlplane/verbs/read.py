@@ -66,10 +66,13 @@ class _Token(NamedTuple):
     @classmethod
     def decode(cls, text: str) -> _Token:
         try:
-            version, namespace, name = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+            read = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         except ValueError as error:
             raise bad_request(f"invalid continue token: {error}") from error
-        return cls(version, namespace, name)
+        match read:
+            case [int(version), str(namespace), str(name)]:
+                return cls(version, namespace, name)
+        raise bad_request("invalid continue token: not one of this server")
 
 
 def list_objects(store: Store, request: ApiRequest) -> Answer:
