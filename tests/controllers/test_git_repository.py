@@ -1,6 +1,7 @@
 """A GitRepository's runs, against the real git behind a real server: what is stored, and what is told."""
 
 import base64
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from afflux.objects.identity import ref_of
 from afflux.objects.manifest import Json, Manifest
 from afflux.remotes.credentials import BasicAuth, BearerToken
 from afflux.remotes.git.mirror import Mirrors
+from afflux.remotes.git.remote import parse_remote
 from afflux.runtime.conditions import condition_of
 from afflux.runtime.ends import Cause
 from afflux.runtime.outcome import RecordedEvent, RunLog, Settlement, settle
@@ -48,6 +50,7 @@ class Driver:
     reconciler: GitRepositoryReconciler
     store: ArtifactStore
     manifest: Manifest = field(default_factory=dict)
+    causes: frozenset[Cause] = frozenset({Cause.INTERVAL})
     published: list[Manifest] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
@@ -69,7 +72,7 @@ class Driver:
             object=decode_as(GitRepository, self.manifest),
             manifest=self.manifest,
             key=ref_of(self.manifest),
-            causes=frozenset({Cause.INTERVAL}),
+            causes=self.causes,
             log=structlog.get_logger(),
             clock=lambda: datetime.now(UTC),
             publisher=self._publish,
@@ -141,6 +144,7 @@ async def test_a_commit_is_stored_and_told(driver: Driver, upstream: Upstream) -
     assert finished.fields == {"revision": revision}
     [under_way] = driver.published
     message = f"building artifact: new upstream revision '{revision}'"
+    assert condition_of(under_way, "ArtifactOutdated") is None
     progress = condition_of(under_way, "Reconciling")
     assert progress is not None
     assert (progress["reason"], progress["message"]) == ("Progressing", message)
@@ -168,7 +172,9 @@ async def test_another_ignore_makes_another_artifact_of_the_same_commit(driver: 
         follow(driver, served.url)
         await driver.run()
         before = driver.status["artifact"]
+        driver.published.clear()
         settlement = await driver.run(ignore="b.yaml")
+        assert driver.published == []
         assert driver.status["observedIgnore"] == "b.yaml"
         assert driver.status["artifact"]["revision"] == before["revision"]
         assert driver.status["artifact"]["digest"] != before["digest"]
@@ -195,9 +201,52 @@ async def test_an_artifact_that_vanished_or_was_torn_is_made_anew(
         settlement = await driver.run()
     assert driver.status["artifact"]["digest"] == before["digest"]
     driver.store.verify(decode_as(GitRepository, driver.manifest).status.artifact)  # type: ignore[arg-type]
-    told = [event for event in events(settlement) if event[0] == "error"]
-    assert [reason for _, reason, _ in told] == ([] if damage == "gone" else ["ArtifactVerificationFailed"])
-    assert "building artifact: disappeared from storage" in driver.lines
+    told = [(reason, message[:40]) for kind, reason, message in events(settlement) if kind == "error"]
+    verified = ("ArtifactVerificationFailed", "failed to verify integrity of artifact: ")
+    assert told == ([] if damage == "gone" else [verified])
+    [_, rebuilt] = driver.published
+    assert condition_of(rebuilt, "ArtifactOutdated") is None
+    assert (condition_of(rebuilt, "Ready") or {})["status"] == "Unknown"
+    assert "artifact" not in rebuilt
+
+
+async def test_an_artifact_that_is_superseded_is_called_outdated_meanwhile(driver: Driver, upstream: Upstream) -> None:
+    upstream.commit({"a.yaml": "1\n"})
+    async with serve(upstream) as served:
+        follow(driver, served.url)
+        await driver.run()
+        driver.published.clear()
+        commit = upstream.commit({"a.yaml": "2\n"})
+        await driver.run()
+    [under_way] = driver.published
+    outdated = condition_of(under_way, "ArtifactOutdated")
+    assert outdated is not None
+    assert (outdated["reason"], outdated["message"]) == ("NewRevision", f"new upstream revision 'main@sha1:{commit}'")
+    assert driver.condition("ArtifactOutdated") is None
+
+
+async def test_a_look_that_somebody_asked_for_is_told_and_so_is_collected_garbage(
+    driver: Driver, upstream: Upstream
+) -> None:
+    commit = upstream.commit({"a.yaml": "1\n"})
+    async with serve(upstream) as served:
+        follow(driver, served.url)
+        await driver.run()
+        old = driver.store.root / "gitrepository/flux-system/app/old.tar.gz"
+        old.touch()
+        os.utime(old, (0, 0))
+        driver.causes = frozenset({Cause.REQUEST})
+        settlement = await driver.run()
+    assert list(settlement.events) == [
+        RecordedEvent("trace", "GarbageCollectionSucceeded", "garbage collected 1 artifacts", {}),
+        RecordedEvent(
+            "trace",
+            "GitOperationSucceeded",
+            f"no changes since last reconciliation: observed revision 'main@sha1:{commit}'",
+            {},
+        ),
+    ]
+    assert driver.lines == [event.message for event in settlement.events]
 
 
 async def test_an_empty_repository_is_waited_for(driver: Driver, upstream: Upstream) -> None:
@@ -300,6 +349,7 @@ async def test_what_only_a_person_can_mend_stalls(driver: Driver, spec: Manifest
     assert stalled is not None
     assert stalled[1] == reason
     assert words in stalled[2]
+    assert driver.condition("FetchFailed") == ("True", *stalled[1:])
     assert settlement.requeue is None
 
 
@@ -314,6 +364,7 @@ async def test_an_unwritable_store_is_a_storage_failure(driver: Driver, upstream
         assert failed is not None
         assert failed[:2] == ("True", "ArchiveOperationFailed")
         assert driver.condition("Ready") == ("False", *failed[1:])
+        assert driver.condition("FetchFailed") is None
         (driver.store.root / "gitrepository").unlink()
         await driver.run()
     assert [c["type"] for c in driver.status["conditions"]] == ["Ready", "ArtifactInStorage"]
@@ -341,32 +392,44 @@ def secret(**data: str) -> Manifest:
     return {"data": {key.replace("__", "."): base64.b64encode(value.encode()).decode() for key, value in data.items()}}
 
 
+PLAIN = parse_remote("https://h/x")
+
+
 def test_secrets_are_read_as_flux_reads_them() -> None:
-    assert access_of(secret(username="a", password="b")).credentials == BasicAuth("a", "b")
-    assert access_of(secret(username="a", password="b", bearerToken="t")).credentials == BearerToken("t")
-    assert access_of({}).credentials is None
+    assert access_of(secret(username="a", password="b"), PLAIN).credentials == BasicAuth("a", "b")
+    assert access_of(secret(username="a", password="b", bearerToken="t"), PLAIN).credentials == BearerToken("t")
+    assert access_of({}, PLAIN).credentials is None
     authority = Authority.create().ca_pem.decode()
-    trust = access_of(secret(ca__crt=authority, caFile="ignored")).trust
+    trust = access_of(secret(ca__crt=authority, caFile="ignored"), PLAIN).trust
     assert trust is not None
     assert trust.pem.decode() == authority
+
+
+def test_what_a_secret_lacks_is_taken_from_the_url() -> None:
+    remote = parse_remote("https://me:old@h/x")
+    assert access_of(secret(password="new"), remote).credentials == BasicAuth("me", "new")
+    assert access_of(secret(username="you"), remote).credentials == BasicAuth("you", "old")
+    assert access_of({}, remote).credentials == BasicAuth("me", "old")
+    with pytest.raises(InvalidSecret, match="basic auth and bearer token cannot be set at the same time"):
+        access_of(secret(bearerToken="t"), remote)
 
 
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ({"password": "s3cret"}, "password without username"),
+        ({"password": "s3cret"}, "invalid 'https' auth option: 'password' requires 'username' to be set"),
         ({"username": "a", "password": "s3cret\n"}, "password holds a line break"),
         ({"ca__crt": "s3cret"}, "ca.crt: no certificate"),
         ({"tls__crt": "s3cret", "tls__key": "s3cret"}, "tls.crt, tls.key: not supported"),
-        ({"githubAppID": "1"}, "githubAppID: not supported"),
+        ({"githubAppID": "1"}, "has github app data but provider is not set to github"),
     ],
 )
 def test_secrets_that_can_not_be_used_are_named_by_their_key(data: dict[str, str], words: str) -> None:
     with pytest.raises(InvalidSecret, match=words) as caught:
-        access_of(secret(**data))
+        access_of(secret(**data), PLAIN)
     assert "s3cret" not in str(caught.value)
 
 
 def test_a_secret_that_is_not_base64_is_named_by_its_key() -> None:
     with pytest.raises(InvalidSecret, match="username is not base64"):
-        access_of({"data": {"username": "s3cret!"}})
+        access_of({"data": {"username": "s3cret!"}}, PLAIN)

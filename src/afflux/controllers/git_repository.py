@@ -8,17 +8,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from afflux.api.condition_types import ARTIFACT_IN_STORAGE, INCLUDE_UNAVAILABLE, SOURCE_VERIFIED
+from afflux.api.condition_types import ARTIFACT_IN_STORAGE, FETCH_FAILED, INCLUDE_UNAVAILABLE, SOURCE_VERIFIED
 from afflux.api.git_repository import GitRepository, GitRepositoryRef
 from afflux.api.reasons import (
     EMPTY_GIT_REPOSITORY,
     FAILED,
     GIT_OPERATION_FAILED,
+    GIT_OPERATION_SUCCEEDED,
     SUCCEEDED,
     URL_INVALID,
 )
 from afflux.artifacts.store import ArtifactStore
-from afflux.controllers.git_credentials import GitAccess, read_access
+from afflux.controllers.git_credentials import with_access
 from afflux.controllers.source import ABNORMAL, Plan, SourceRoad
 from afflux.kube.client import KubeClient
 from afflux.net.http import HttpSession
@@ -53,27 +54,30 @@ class GitRepositoryReconciler:
     async def reconcile(self, run: Run[GitRepository]) -> Done:
         """Resolves the reference, and fetches and stores what it means where that is new."""
         spec = run.object.spec
-        access = await read_access(run, self._client)
-        fetcher = GitFetcher(_remote(run.object, access), _wanted(spec.ref), self._http, self._mirrors)
+        remote = await self._remote(run)
+        fetcher = GitFetcher(remote, _wanted(spec.ref), self._http, self._mirrors)
         plan = Plan(
-            fetcher=_Explained(fetcher, _remote(run.object, access).url),
+            fetcher=_Explained(fetcher, remote.url),
             failure_reason=GIT_OPERATION_FAILED,
+            unchanged_reason=GIT_OPERATION_SUCCEEDED,
             ignore=spec.ignore,
             observed={"observedIgnore": spec.ignore},
             as_observed=spec.ignore == run.object.status.observed_ignore,
         )
         return await self._road.follow(run, plan)
 
+    async def _remote(self, run: Run[GitRepository]) -> Remote:
+        spec = run.object.spec
+        async with run.step("reading the URL", fails_as=URL_INVALID, condition=FETCH_FAILED):
+            try:
+                remote = parse_remote(spec.url, timeout=spec.timeout_seconds)
+            except InvalidUrl as error:
+                raise Stalled(URL_INVALID, f"failed to parse url: {error}") from error
+        return await with_access(remote, run, self._client)
+
     async def finalize(self, run: Run[GitRepository]) -> Done:
         """Removes the artifacts; the mirror stays for others that name the same repository."""
         return await self._road.remove(run)
-
-
-def _remote(repository: GitRepository, access: GitAccess) -> Remote:
-    try:
-        return parse_remote(repository.spec.url, access.credentials, access.trust, repository.spec.timeout_seconds)
-    except InvalidUrl as error:
-        raise Stalled(URL_INVALID, f"failed to parse url: {error}") from error
 
 
 def _wanted(ref: GitRepositoryRef | None) -> Wanted:
