@@ -27,7 +27,7 @@ _WITHOUT_GENERATION: Final = frozenset(
     | {("rbac.authorization.k8s.io", kind) for kind in ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")}
     | {("storage.k8s.io", kind) for kind in ("StorageClass", "CSINode", "VolumeAttachment", "CSIStorageCapacity")}
     | {("apiregistration.k8s.io", "APIService"), ("certificates.k8s.io", "CertificateSigningRequest")}
-    | {("apps", "ControllerRevision"), ("node.k8s.io", "RuntimeClass")}
+    | {("apps", "ControllerRevision"), ("node.k8s.io", "RuntimeClass"), ("autoscaling", "HorizontalPodAutoscaler")}
 )
 
 

@@ -31,7 +31,7 @@ from afflux.controlplane.namespaces import NamespaceController
 from afflux.controlplane.persistence import SqliteJournal, StateError, locked
 from afflux.controlplane.served_kind import StorageKey
 from afflux.controlplane.server import BODY_BYTES, ApiHandler, Committed
-from afflux.controlplane.simulation import Simulation
+from afflux.controlplane.simulation import EVERYTHING, PROTECTION_ONLY, Simulation
 from afflux.controlplane.store import Store
 from afflux.controlplane.verbs.dispatch import Dispatcher
 from afflux.controlplane.verbs.logs import PodLogs
@@ -159,14 +159,15 @@ class ControlPlane:
         access = LocalAccess(writer, _CONTROLLERS)
         self._stack.push_async_callback(self._end_tasks)
         store, registry = writer.store, writer.registry
-        self._run(CrdController(store, LocalAccess(writer, _API_SERVER), registry).run())
+        api_server = LocalAccess(writer, _API_SERVER)
+        self._run(CrdController(store, api_server, registry).run())
         root_ca = authority.ca_pem.decode()
-        self._run(NamespaceController(store, access, registry, root_ca=root_ca).run())
+        self._run(NamespaceController(store, access, registry, api_server=api_server, root_ca=root_ca).run())
         self._run(GarbageCollector(store, access, registry).run())
         self._run(EventExpiry(store, access).run())
-        if self._settings.simulation_delay is not None:
-            simulation = Simulation(lambda manager: LocalAccess(writer, manager), self._settings.simulation_delay)
-            self._run(simulation.run())
+        delay = self._settings.simulation_delay
+        parts = PROTECTION_ONLY if delay is None else EVERYTHING
+        self._run(Simulation(lambda manager: LocalAccess(writer, manager), delay or 0.0, parts=parts).run())
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
         self._tasks.append(asyncio.create_task(work))

@@ -15,6 +15,14 @@ from afflux.objects.manifest import Json, Manifest
 AGGREGATED_V2: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 AGGREGATED_V2BETA1: Final = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
 
+_CUSTOM_VERBS: Final = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
+_STORED_AS: Final = {
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"): "v1beta1",
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"): "v1beta1",
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): "v1beta1",
+}
+"""The version in the hash where a real server stores an older one than it serves."""
+
 
 def aggregated_type(accept: str) -> str:
     """The aggregated media type that an Accept header prefers to plain JSON; empty for plain JSON."""
@@ -109,10 +117,10 @@ def _version(version: str, kinds: Sequence[ServedKind]) -> Manifest:
 def _aggregated_resource(kind: ServedKind) -> Manifest:
     resource: Manifest = {
         "resource": kind.plural,
-        "responseKind": {"group": "", "version": "", "kind": kind.gvk.kind},
+        "responseKind": _response_kind(kind, kind.gvk.group, kind.gvk.version, kind.gvk.kind),
         "scope": "Namespaced" if kind.namespaced else "Cluster",
         "singularResource": kind.singular,
-        "verbs": sorted(kind.verbs),
+        "verbs": _verbs(kind),
     }
     if kind.short_names:
         resource["shortNames"] = list(kind.short_names)
@@ -130,8 +138,13 @@ def _aggregated_resource(kind: ServedKind) -> Manifest:
     return resource
 
 
+def _verbs(kind: ServedKind) -> list[str]:
+    return [verb for verb in _CUSTOM_VERBS if verb in kind.verbs] if kind.is_custom else sorted(kind.verbs)
+
+
 def _response_kind(kind: ServedKind, group: str, version: str, name: str) -> dict[str, str]:
-    same = (group, version) == (kind.gvk.group, kind.gvk.version)
+    """A built-in kind's own group and version go without saying; a custom one's are written out."""
+    same = (group, version) == (kind.gvk.group, kind.gvk.version) and not kind.is_custom
     return {"group": "" if same else group, "version": "" if same else version, "kind": name}
 
 
@@ -141,7 +154,7 @@ def _resource(kind: ServedKind) -> Manifest:
         "singularName": kind.singular,
         "namespaced": kind.namespaced,
         "kind": kind.gvk.kind,
-        "verbs": sorted(kind.verbs),
+        "verbs": _verbs(kind),
     }
     if kind.short_names:
         resource["shortNames"] = list(kind.short_names)
@@ -154,7 +167,8 @@ def _resource(kind: ServedKind) -> Manifest:
 
 def _storage_version_hash(kind: ServedKind) -> str:
     gvk = kind.storage_gvk
-    digest = hashlib.sha256(f"{gvk.group}/{gvk.version}/{gvk.kind}".encode()).digest()
+    version = _STORED_AS.get((gvk.group, gvk.kind), gvk.version)
+    digest = hashlib.sha256(f"{gvk.group}/{version}/{gvk.kind}".encode()).digest()
     return base64.b64encode(digest[:8]).decode()
 
 

@@ -116,6 +116,8 @@ def _version(minor: str) -> dict[str, str]:
         "minor": number,
         "emulationMajor": major,
         "emulationMinor": number,
+        "minCompatibilityMajor": major,
+        "minCompatibilityMinor": str(int(number) - 1),
         "gitVersion": f"v{minor}.0+afflux",
         "gitCommit": "0000000000000000000000000000000000000000",
         "gitTreeState": "clean",

@@ -29,7 +29,10 @@ finds the rest still there."""
 
 
 class NamespaceController:
-    """Fills new namespaces, empties those that are being deleted. ``root_ca`` is the PEM that Pods are to trust."""
+    """Fills new namespaces, empties those that are being deleted. ``root_ca`` is the PEM that Pods are to trust.
+
+    What a cluster has from the start is written as ``api_server``, the rest as ``access``.
+    """
 
     def __init__(
         self,
@@ -37,11 +40,13 @@ class NamespaceController:
         access: ClusterAccess,
         registry: KindRegistry,
         *,
+        api_server: ClusterAccess | None = None,
         root_ca: str = "",
         sweep_after: float = SWEEP_AFTER,
     ) -> None:
         self._store = store
         self._access = access
+        self._api_server = api_server or access
         self._registry = registry
         self._root_ca = root_ca
         self._sweep_after = sweep_after
@@ -54,9 +59,10 @@ class NamespaceController:
         try:
             for name in SYSTEM_NAMESPACES:
                 if self._store.get(NAMESPACES, "", name) is None:
-                    await self._create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+                    namespace: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+                    await self._create(self._api_server, namespace)
             for manifest in system_content():
-                await self._create(manifest)
+                await self._create(self._api_server, manifest)
             for stored in self._store.list(NAMESPACES):
                 self._queue.add(stored.name)
             await self._queue.run(self._settle)
@@ -88,15 +94,15 @@ class NamespaceController:
         self._sweeping.discard(name)
         if stored is not None:
             for manifest in default_content(name, self._root_ca):
-                await self._create(manifest)
+                await self._create(self._access, manifest)
 
-    async def _create(self, manifest: Manifest) -> None:
+    async def _create(self, access: ClusterAccess, manifest: Manifest) -> None:
         metadata = manifest["metadata"]
         gvk = gvk_of(manifest)
-        if await self._access.get(gvk, metadata.get("namespace", ""), metadata["name"]) is not None:
+        if await access.get(gvk, metadata.get("namespace", ""), metadata["name"]) is not None:
             return
         try:
-            await self._access.create(manifest)
+            await access.create(manifest)
         except ApiStatusError as error:
             if error.reason != "AlreadyExists":
                 raise

@@ -102,11 +102,11 @@ class EventForm:
 
 
 def bookmark(kind: ServedKind, form: Form, version: int, *, initial_end: bool = False) -> bytes:
-    """A BOOKMARK line; the one after the initial events says so."""
+    """A BOOKMARK line: an empty object of the kind, as Go prints it. The one after the initial events says so."""
     metadata: Manifest = {"resourceVersion": str(version)}
     if initial_end:
         metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
-    shown = {"kind": kind.gvk.kind, "apiVersion": kind.gvk.api_version, "metadata": metadata}
+    shown = {"kind": kind.gvk.kind, "apiVersion": kind.gvk.api_version, **kind.zero, "metadata": metadata}
     if form is Form.PARTIAL:
         shown = partial_metadata(shown)
     elif form is Form.TABLE:

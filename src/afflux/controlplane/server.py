@@ -233,6 +233,7 @@ def _fixed_response(answer: FixedAnswer, known: str) -> web.Response:
     if answer.etag:
         headers["ETag"] = answer.etag
         if answer.etag in known:
+            del headers["Content-Type"]
             return web.Response(status=304, headers=headers)
     return web.Response(body=answer.body, headers=headers)
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import orjson
 
+from afflux.controlplane import ownership
 from afflux.controlplane.authentication import Authenticator
 from afflux.controlplane.authorization import Attempt, Authorizer
 from afflux.controlplane.errors import ApiStatusError, invalid
@@ -37,7 +38,8 @@ def _answer(request: ApiRequest, spec: Json, status: Manifest, *, stamped: bool 
     metadata = {"creationTimestamp": rfc3339_now()} if stamped else {}
     review: Manifest = {"kind": gvk.kind, "apiVersion": gvk.api_version, "metadata": metadata}
     if spec is not None:
-        review["spec"] = spec
+        manager = request.options.field_manager(request.user_agent)
+        review = ownership.after_create(request.kind, {**review, "spec": spec}, manager, rfc3339_now())
     return Answer(orjson.dumps({**review, "status": status}), 201)
 
 
