@@ -1,5 +1,8 @@
 """A build: from a directory with a kustomization to the resources that it stands for."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 
@@ -46,9 +49,25 @@ def build(filesystem: FileSystem, path: str, options: BuildOptions | None = None
 
     The behaviour is that of kustomize 5.8.1. Raises ``KustomizeError``.
     """
-    options = options or BuildOptions()
     if is_repository(path):
         raise remote_needed(path)
+    with _without_collector():
+        return _built(filesystem, path, options or BuildOptions())
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """A build makes no cycles to speak of, but a cyclic collector would walk all objects again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _built(filesystem: FileSystem, path: str, options: BuildOptions) -> ResourceMap:
     loader = Loader(filesystem, confirmed_directory(filesystem, normal(path)), options.root_only)
     workshop = Workshop()
     target = Target.load(loader, workshop, Trail())

@@ -68,6 +68,7 @@ class ResourceMap:
         self._resources: list[Resource] = []
         self._index: _Index | None = _Index(())
         self._next = 0
+        self._has_deleted = False
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._resources)
@@ -112,6 +113,7 @@ class ResourceMap:
 
     def touch(self, resource: Resource) -> None:
         """To be called after a resource's id or its previous ids changed."""
+        self._has_deleted = self._has_deleted or resource.deleted
         if self._index is not None:
             self._index.discard(resource)
             if not resource.deleted:
@@ -123,7 +125,8 @@ class ResourceMap:
 
     def drop_deleted(self) -> None:
         """Takes away what patches deleted."""
-        if any(resource.deleted for resource in self._resources):
+        if self._has_deleted:
+            self._has_deleted = False
             self._resources = [resource for resource in self._resources if not resource.deleted]
 
     def keep(self, resources: Iterable[Resource]) -> None:

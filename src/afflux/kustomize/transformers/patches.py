@@ -89,18 +89,26 @@ class PatchTransformer:
     def __init__(self, entry: Patch, loader: Loader, schemas: MergeSchemas, where: str) -> None:
         self._entry = entry
         self._text, self._source, self._file = _patch_text(entry, loader, where)
-        merge_patches, merge_error = _merge_patches(self._text, self._file)
-        operations, json_error = _operations(self._text, self._file)
-        if merge_patches and operations:
-            raise InvalidKustomization(f"illegally qualifies as both an SM and JSON patch: {self._source}")
-        if merge_error is not None and json_error is not None:
-            problem = _likelier(self._text, merge_error, json_error)
-            raise InvalidKustomization(
-                f"unable to parse SM or JSON patch from {self._source} ({problem})", merge_error.place
-            )
         options = entry.options or PatchOptions()
+        merge_patches, operations = self._read()
         self._merge = [MergePatch(patch, options, schemas) for patch in merge_patches]
-        self._operations = operations if merge_error is not None else []
+        self._operations = operations
+
+    def _read(self) -> tuple[list[Resource], list[Json]]:
+        """The patch as objects to be merged, or as operations: a text is one of the two or neither."""
+        is_list = self._text.lstrip().startswith(("[", "- "))
+        if not is_list:
+            try:
+                return patches_from(self._text, self._file), []
+            except KustomizeError as error:
+                problem = error
+        operations, json_error = _operations(self._text, self._file)
+        if json_error is None:
+            return [], operations
+        shown = json_error if is_list else problem
+        raise InvalidKustomization(
+            f"unable to parse SM or JSON patch from {self._source} ({shown.message.strip()})", shown.place
+        )
 
     def transform(self, resources: ResourceMap) -> None:
         """Applies the patch. Raises where it needs a target and has none."""
@@ -232,13 +240,6 @@ def _patch_text(entry: Patch, loader: Loader, where: str) -> tuple[str, str, str
         raise error.within(f"failed to get the patch file from path({entry.path})") from None
 
 
-def _merge_patches(text: str, file: str) -> tuple[list[Resource], KustomizeError | None]:
-    try:
-        return patches_from(text, file), None
-    except KustomizeError as error:
-        return [], error
-
-
 def patches_from(text: str, file: str) -> list[Resource]:
     """The objects of a patch text."""
     return [Resource(each.value, Origin(file, each.document, each.line)) for each in parse_objects(text, file)]
@@ -256,11 +257,6 @@ def _operations(text: str, file: str) -> tuple[list[Json], KustomizeError | None
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         return [], InvalidKustomization("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
     return value, None
-
-
-def _likelier(text: str, merge_error: KustomizeError, json_error: KustomizeError) -> str:
-    is_list = text.lstrip().startswith(("[", "-"))
-    return (json_error if is_list else merge_error).message.strip()
 
 
 def shown_patch(text: str) -> str:
