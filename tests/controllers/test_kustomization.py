@@ -191,8 +191,8 @@ async def test_invalid_yaml_names_the_file_and_the_line_and_keeps_everything(her
     first = await here.commit({"one.yaml": config("one")})
     await here.kustomization("apps")
     await here.ready("apps", revision=first)
-    await here.commit({"one.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: [}\n"})
-    message = (await here.failing("apps", reason="BuildFailed"))["message"]
+    second = await here.commit({"one.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: [}\n"})
+    message = (await here.failing("apps", reason="BuildFailed", revision=second))["message"]
     assert "failed to decode Kubernetes YAML from one.yaml:3: " in message
     assert await here.inventory("apps") == ["_one__ConfigMap"]
     assert await here.find(CONFIG_MAP, "one") is not None
@@ -203,8 +203,10 @@ async def test_a_wrong_path_keeps_what_was_applied(here: Fleet) -> None:
     await here.kustomization("apps", path="./apps")
     await here.ready("apps", revision=first)
     await here.kustomization("apps", path="./nowhere")
+    await here.commit({"apps/one.yaml": config("two")})
     condition = await here.failing("apps", reason="ArtifactFailed")
     assert condition["message"].startswith("kustomization path not found: ")
+    assert (await here.status("apps"))["lastAttemptedRevision"] == first
     assert await here.inventory("apps") == ["_one__ConfigMap"]
 
 

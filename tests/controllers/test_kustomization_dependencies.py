@@ -88,6 +88,12 @@ def test_an_expression_replaces_the_usual_check() -> None:
     )
 
 
+def test_an_expression_over_what_is_not_there_yet_waits() -> None:
+    expression = "dep.status.nothing == 'here'"
+    complaint = why_not(kustomization("infra"), readyExpr=expression)
+    assert complaint == f"failed to evaluate the CEL expression '{expression}': no such key: nothing"
+
+
 @pytest.mark.parametrize("expression", ["dep.metadata.name", "dep.nothing.here", "1 +"])
 def test_an_expression_without_a_boolean_answer_stalls(expression: str) -> None:
     with pytest.raises(Stalled, match="Reconciliation failed terminally due to configuration error") as stalled:

@@ -57,16 +57,17 @@ class Attempt:
         async with self.run.step("fetching the artifact", fails_as=ARTIFACT_FAILED):
             tree = await renderer.tree(self.offer.artifact)
         progress = self._progress("Building manifests")
+        self.run.set_status(lastAttemptedRevision=self.offer.revision)
         async with self.run.step("building manifests", fails_as=BUILD_FAILED, progress=progress):
             try:
                 rendered = await renderer.render(self.run, self.offer.artifact, tree)
             except PathNotFound as error:
+                self.run.set_status(lastAttemptedRevision=status_of(self.run).get("lastAttemptedRevision"))
                 raise NotReady(ARTIFACT_FAILED, error.message) from error
             except EncryptedSecret as error:
                 raise NotReady(RECONCILIATION_FAILED, error.message) from error
         if not self._is_applied_already():
             self._warn(rendered.warnings)
-        self.run.set_status(lastAttemptedRevision=self.offer.revision)
         self.run.snapshot(rendered.digest, history_metadata(self.offer))
         return rendered
 

@@ -9,7 +9,7 @@ from afflux import offload
 from afflux.api.kustomization import DependencyReference, Kustomization
 from afflux.api.reasons import INVALID_CEL_EXPRESSION
 from afflux.controllers.kustomization_source import Offer, same_revision
-from afflux.lang.cel import CelError, evaluate
+from afflux.lang.cel import CelError, EvaluationFailed, evaluate_boolean
 from afflux.objects.identity import ObjectRef
 from afflux.objects.manifest import Manifest, metadata_of
 from afflux.runtime.conditions import condition_of
@@ -48,9 +48,11 @@ async def complaint(dependent: Dependent, reference: DependencyReference, depend
     ref = dependency_ref(reference, dependent.object.metadata.namespace)
     name = f"{ref.namespace}/{ref.name}"
     if reference.ready_expr:
-        if not await _ready_by_expression(reference.ready_expr, dependent.manifest, dependency):
-            return f"dependency '{name}' is not ready according to readyExpr eval"
-        return None
+        try:
+            answer = await _ready_by_expression(reference, dependent.manifest, dependency)
+        except EvaluationFailed as error:
+            return f"failed to evaluate the CEL expression '{reference.ready_expr}': {error}"
+        return None if answer else f"dependency '{name}' is not ready according to readyExpr eval"
     status = dependency.get("status") or {}
     ready = condition_of(status, "Ready")
     observed = status.get("observedGeneration") == metadata_of(dependency).get("generation")
@@ -69,13 +71,14 @@ def _shares_source(dependency: Manifest, source: ObjectRef) -> bool:
     return (reference.get("kind"), reference.get("name"), namespace) == (source.kind, source.name, source.namespace)
 
 
-async def _ready_by_expression(expression: str, dependent: Manifest, dependency: Manifest) -> bool:
+async def _ready_by_expression(reference: DependencyReference, dependent: Manifest, dependency: Manifest) -> bool:
+    bindings = {"self": dependent, "dep": dependency}
+    expression = reference.ready_expr
     try:
         # In a worker: an expression can be made to take any time and memory.
-        bindings = {"self": dependent, "dep": dependency}
-        answer = await offload.run_within(_EXPRESSION_SECONDS, evaluate, expression, ("self", "dep"), bindings)
+        return await offload.run_within(_EXPRESSION_SECONDS, evaluate_boolean, expression, ("self", "dep"), bindings)
+    except EvaluationFailed:
+        raise
     except CelError as error:
-        raise Stalled(INVALID_CEL_EXPRESSION, f"{TERMINAL}: failed to evaluate readyExpr: {error}") from error
-    if not isinstance(answer, bool):
-        raise Stalled(INVALID_CEL_EXPRESSION, f"{TERMINAL}: readyExpr must be a boolean, is {type(answer).__name__}")
-    return answer
+        message = f"{TERMINAL}: failed to evaluate dependency {reference.name}: {error}"
+        raise Stalled(INVALID_CEL_EXPRESSION, message) from error

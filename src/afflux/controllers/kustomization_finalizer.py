@@ -67,5 +67,6 @@ def _target(change: Change) -> Target:
 
 
 def _revisions(run: Run[Kustomization]) -> dict[str, str]:
-    applied = status_of(run).get("lastAppliedRevision")
-    return {"revision": applied} if isinstance(applied, str) and applied else {}
+    status = status_of(run)
+    about = {"revision": status.get("lastAppliedRevision"), "originRevision": status.get("lastAppliedOriginRevision")}
+    return {name: applied for name, applied in about.items() if isinstance(applied, str) and applied}

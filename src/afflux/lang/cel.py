@@ -18,6 +18,8 @@ from afflux.lang.duration import format_duration
 from afflux.objects.manifest import Json
 
 MAX_EXPRESSION = 65_536
+MAX_SHOWN = 1000
+"""Characters of an expression, and of what is wrong with it, in a message."""
 
 MISSING_KEY = re.compile(r'Key not found in map : "(.*)"', re.DOTALL)
 STATUS_CODE = re.compile(r"\A[A-Z_]+: (.*?)(?: \[[A-Z_]+\])?\Z", re.DOTALL)
@@ -27,6 +29,10 @@ class CelError(ValueError):
     """An expression that can't be compiled or whose evaluation failed; the message says why and where."""
 
 
+class EvaluationFailed(CelError):
+    """The expression is well-formed, but not for these values: a field that isn't there, a wrong type."""
+
+
 class Program:
     """A compiled expression."""
 
@@ -34,18 +40,23 @@ class Program:
         self.text = text
         self._expression = expression
 
+    @property
+    def result_type(self) -> str:
+        """What the expression gives, in CEL's name: ``bool``, ``string``, ``dyn`` where only the values tell."""
+        return str(self._expression.return_type().name()).lower()
+
     def evaluate(self, bindings: Mapping[str, Json]) -> Json:
         """The expression's value as JSON: times as RFC 3339, durations as Go prints them, bytes as base64.
 
-        ``CelError`` where the evaluation fails: a field that isn't there, a wrong type, a value too large.
+        ``EvaluationFailed`` where that fails: a field that isn't there, a wrong type, a value too large.
         """
         try:
             result = self._expression.eval(data=dict(bindings))
             if result.type().name() in ("ERROR", "UNKNOWN"):
-                raise CelError(_reason(str(result.value())))
+                raise EvaluationFailed(_reason(str(result.value())))
             return _json(result.plain_value())
         except (RuntimeError, TypeError, OverflowError) as error:
-            raise CelError(_reason(str(error))) from None
+            raise EvaluationFailed(_reason(str(error))) from None
 
 
 @lru_cache(maxsize=1024)
@@ -60,12 +71,19 @@ def compile_expression(text: str, variables: tuple[str, ...], *, check: bool = T
     try:
         return Program(text, _environment(variables).compile(text, disable_check=not check))
     except (RuntimeError, TypeError, UnicodeError) as error:
-        raise CelError(f"failed to parse the CEL expression '{text}': {_reason(str(error))}") from None
+        raise CelError(f"failed to parse the CEL expression '{_shown(text)}': {_shown(_reason(str(error)))}") from None
 
 
-def evaluate(text: str, variables: tuple[str, ...], bindings: Mapping[str, Json]) -> Json:
-    """The value of a checked expression, in one call that a worker process can be given."""
-    return compile_expression(text, variables).evaluate(bindings)
+def evaluate_boolean(text: str, variables: tuple[str, ...], bindings: Mapping[str, Json]) -> bool:
+    """What a checked expression that must be boolean says, in one call that a worker process can be given."""
+    program = compile_expression(text, variables)
+    if program.result_type != "bool":
+        raise CelError(f"CEL expression output type mismatch: expected bool, got {program.result_type}")
+    return program.evaluate(bindings) is True
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _reason(text: str) -> str:
