@@ -3,12 +3,12 @@
 import pytest
 import structlog
 
-from afflux.cli.commands.cluster import _configure_logging
+from afflux.cli.console_log import configure_console_log
 
 
 def test_a_traceback_in_the_log_holds_no_local_variables(capsys: pytest.CaptureFixture[str]) -> None:
     try:
-        _configure_logging()
+        configure_console_log()
         _fail("the-token-of-the-admin")
     finally:
         structlog.reset_defaults()

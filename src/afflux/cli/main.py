@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, str] = {
     "up": "Sync a repository onto an embedded cluster: one command, in the foreground.",
     "run": "Run the controllers against the cluster of a kubeconfig.",
     "cluster": "Run the embedded Kubernetes control plane alone.",
+    "simulate": "Stand in for the nodes of a test cluster: Pods become ready, nothing runs.",
     "kustomize": "Build kustomizations exactly as kustomize does.",
 }
 """Every verb, and its line in the help. The module ``commands.<verb>`` holds a click command of the same name."""

@@ -55,6 +55,10 @@ class ClusterAccess(Protocol):
         """A JSON merge patch, e.g. of ``status`` with ``subresource="status"``; changing nothing is free."""
         ...
 
+    async def bind(self, namespace: str, pod: str, node: str) -> None:
+        """Give a Pod its node, once: what a scheduler does. A Pod that has one is refused with ``Conflict``."""
+        ...
+
     async def delete(
         self,
         gvk: GroupVersionKind,

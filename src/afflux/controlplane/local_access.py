@@ -20,6 +20,7 @@ from afflux.objects.manifest import Manifest, metadata_of
 from afflux.objects.merge_patch import apply_merge_patch
 from afflux.objects.selectors import parse_label_selector
 
+_POD = GroupVersionKind("", "v1", "Pod")
 _USER = User("system:kube-controller-manager", groups=("system:masters", "system:authenticated"))
 
 
@@ -75,6 +76,9 @@ class LocalAccess:
         kind = self._kind(gvk)
         live = self._live(kind, namespace, name)
         return self._replace(kind, live, apply_merge_patch(from_storage(kind, live.manifest), patch), subresource)
+
+    async def bind(self, namespace: str, pod: str, node: str) -> None:
+        await self.patch(_POD, namespace, pod, {"spec": {"nodeName": node}})
 
     async def delete(
         self,

@@ -36,6 +36,7 @@ Examples:
 @click.option(
     "--simulation-delay", default=0.05, show_default=True, help="Seconds that each step of a workload's start takes."
 )
+@click.option("--no-simulation", is_flag=True, help="Leave workloads alone: somebody else simulates them, or nobody.")
 @click.option("--rbac", is_flag=True, help="Enforce roles and bindings.")
 @click.option("--exit-with-stdin", is_flag=True, help="Exit when standard input ends, as with its parent.")
 def cluster(data_dir: Path | None, kubeconfig_out: Path, pod_logs: tuple[str, ...], **options: object) -> None:
@@ -51,7 +52,7 @@ def cluster(data_dir: Path | None, kubeconfig_out: Path, pod_logs: tuple[str, ..
         port=int(str(options["port"])),
         pod_logs=dict(_pod_log(text) for text in pod_logs),
         enforce_rbac=bool(options["rbac"]),
-        simulation_delay=float(str(options["simulation_delay"])),
+        simulation_delay=None if options["no_simulation"] else float(str(options["simulation_delay"])),
     )
     exit_with_stdin = bool(options["exit_with_stdin"])
     try:
@@ -70,22 +71,10 @@ def _pod_log(text: str) -> tuple[str, Path]:
 def _run(data_dir: Path | None, settings: Settings, kubeconfig_out: Path, *, exit_with_stdin: bool) -> None:
     import uvloop
 
-    _configure_logging()
+    from afflux.cli.console_log import configure_console_log
+
+    configure_console_log()
     uvloop.run(_serve(data_dir, settings, kubeconfig_out, exit_with_stdin=exit_with_stdin))
-
-
-def _configure_logging() -> None:
-    """Lines for people on standard error. Tracebacks come without local variables: those hold tokens and Secrets."""
-    import structlog
-
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 async def _serve(data_dir: Path | None, settings: Settings, kubeconfig_out: Path, *, exit_with_stdin: bool) -> None:

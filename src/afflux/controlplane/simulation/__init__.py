@@ -5,6 +5,8 @@ observed objects in, a ``Decision`` of writes out; ``simulation`` watches, calls
 ``ClusterAccess``. What an API server does itself (addresses, defaults, owners, namespaces) isn't here.
 """
 
+from afflux.controlplane.simulation.node import SimulatedNode
 from afflux.controlplane.simulation.simulation import DELAY, Simulation
+from afflux.controlplane.simulation.steps import EVERYTHING, NODE_ONLY, PROTECTION_ONLY, Part
 
-__all__ = ["DELAY", "Simulation"]
+__all__ = ["DELAY", "EVERYTHING", "NODE_ONLY", "PROTECTION_ONLY", "Part", "SimulatedNode", "Simulation"]

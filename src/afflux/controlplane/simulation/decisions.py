@@ -55,7 +55,15 @@ class Remove:
     grace_seconds: int | None = None
 
 
-Write: TypeAlias = Create | Change | Remove
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """A Pod's way to its node."""
+
+    pod: Manifest
+    node: str
+
+
+Write: TypeAlias = Create | Change | Remove | Bind
 
 
 @dataclass(slots=True)
@@ -158,6 +166,8 @@ DAEMON_SET = GroupVersionKind(APPS, "v1", "DaemonSet")
 CONTROLLER_REVISION = GroupVersionKind(APPS, "v1", "ControllerRevision")
 POD = GroupVersionKind("", "v1", "Pod")
 JOB = GroupVersionKind("batch", "v1", "Job")
+CRON_JOB = GroupVersionKind("batch", "v1", "CronJob")
+REPLICATION_CONTROLLER = GroupVersionKind("", "v1", "ReplicationController")
 SERVICE = GroupVersionKind("", "v1", "Service")
 ENDPOINTS = GroupVersionKind("", "v1", "Endpoints")
 ENDPOINT_SLICE = GroupVersionKind("discovery.k8s.io", "v1", "EndpointSlice")

@@ -17,6 +17,7 @@ FAIL: Final = f"{PREFIX}fail"
 READY_AFTER: Final = f"{PREFIX}ready-after"
 FLAP: Final = f"{PREFIX}flap"
 NO_ADDRESS: Final = f"{PREFIX}no-address"
+ON_SCHEDULE: Final = f"{PREFIX}on-schedule"
 _FAULTS: Final = ("image-pull", "crash-loop", "never-ready", "progress-deadline", "job-failed")
 
 BAD_IMAGES: Final = (r"(^|[/:-])bad([:@-]|$)", r"doesnotexist", r":broken$")

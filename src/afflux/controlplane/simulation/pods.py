@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from afflux.controlplane.simulation.decisions import (
-    Change,
+    Bind,
     Create,
     Decision,
     Moment,
@@ -16,7 +16,6 @@ from afflux.controlplane.simulation.decisions import (
 )
 from afflux.controlplane.simulation.faults import Fate, fate_of
 from afflux.controlplane.simulation.pod_events import trouble
-from afflux.controlplane.simulation.templates import NODE_NAME
 from afflux.objects.manifest import Json, Manifest, annotations_of
 
 HOST_IP = "172.18.0.2"
@@ -28,7 +27,8 @@ class Surroundings:
     """What a Pod's fate depends on beyond the Pod.
 
     ``age`` is for how many seconds the simulation has known the Pod, ``delay`` how long it takes to start,
-    ``missing_claim`` a claim that it waits for (empty: none), ``pod_ip`` its address.
+    ``missing_claim`` a claim that it waits for (empty: none), ``pod_ip`` its address, ``node`` where it goes if it
+    hasn't been bound.
     """
 
     age: float
@@ -36,6 +36,7 @@ class Surroundings:
     now: Moment
     pod_ip: str
     missing_claim: str = ""
+    node: str = ""
 
 
 def decide(pod: Manifest, around: Surroundings) -> Decision:
@@ -50,11 +51,15 @@ def decide(pod: Manifest, around: Surroundings) -> Decision:
         return decision
     if phase in _ENDED:
         return decision
+    if (pod.get("spec") or {}).get("schedulingGates"):
+        return decision
     if around.missing_claim:
         decision.status(pod, _unschedulable(pod, around))
         return decision
-    if not (pod.get("spec") or {}).get("nodeName"):
-        decision.writes.append(Change(pod, {"spec": {"nodeName": NODE_NAME}}))
+    node = (pod.get("spec") or {}).get("nodeName")
+    if not node:
+        node = around.node
+        decision.writes.append(Bind(pod, node))
     fate = fate_of(pod)
     told = len(decision.writes)
     starts_after = around.delay if fate.ready_after is None else fate.ready_after
@@ -64,7 +69,7 @@ def decide(pod: Manifest, around: Surroundings) -> Decision:
     status = _status(pod, fate, around)
     decision.status(pod, status)
     if len(decision.writes) > told:
-        decision.writes.extend(Create(event) for event in trouble(pod, status, around.now))
+        decision.writes.extend(Create(event) for event in trouble(pod, status, node, around.now))
     if fate.flap and not fate.fault:
         decision.look_again(fate.flap - (around.age - starts_after) % fate.flap)
     return decision

@@ -1,82 +1,18 @@
-"""Kinds that only look on: autoscalers, disruption budgets, API services, and the node itself."""
+"""Kinds that only look on: autoscalers, disruption budgets and API services."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from afflux.controlplane.simulation.decisions import (
-    Change,
-    Create,
     Decision,
     Moment,
     is_going,
     merged_conditions,
     replicas_of,
 )
-from afflux.controlplane.simulation.pods import HOST_IP, is_active, is_ready
-from afflux.controlplane.simulation.templates import NODE_NAME
+from afflux.controlplane.simulation.pods import is_active, is_ready
 from afflux.objects.manifest import Json, Manifest
-
-NODE_LABELS = {
-    "beta.kubernetes.io/arch": "amd64",
-    "beta.kubernetes.io/os": "linux",
-    "kubernetes.io/arch": "amd64",
-    "kubernetes.io/hostname": NODE_NAME,
-    "kubernetes.io/os": "linux",
-    "node-role.kubernetes.io/control-plane": "",
-}
-_CAPACITY = {"cpu": "8", "ephemeral-storage": "100Gi", "memory": "32Gi", "pods": "1000"}
-_NOT_READY = "node.kubernetes.io/not-ready"
-
-
-def the_node() -> Manifest:
-    """The one node of the simulated cluster."""
-    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE_NAME, "labels": NODE_LABELS}, "spec": {}}
-
-
-def decide_node(node: Manifest, version: str, now: Moment) -> Decision:
-    """The node is ready, and loses the taint that new nodes have."""
-    decision = Decision()
-    if is_going(node) or node["metadata"]["name"] != NODE_NAME:
-        return decision
-    taints = (node.get("spec") or {}).get("taints") or []
-    rest = [taint for taint in taints if taint.get("key") != _NOT_READY]
-    if rest != taints:
-        decision.writes.append(Change(node, {"spec": {"taints": rest or None}}))
-    before = node.get("status") or {}
-    decision.status(node, {**before, **_node_status(before, version, now)})
-    return decision
-
-
-def _node_status(before: Manifest, version: str, now: Moment) -> Manifest:
-    facts = (
-        ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-        ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-        ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-        ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
-    )
-    heartbeat = next((one.get("lastHeartbeatTime") for one in before.get("conditions") or ()), None) or now.text
-    conditions = [
-        {"type": kind, "status": status, "reason": reason, "message": text, "lastHeartbeatTime": heartbeat}
-        for kind, status, reason, text in facts
-    ]
-    addresses = [{"type": "InternalIP", "address": HOST_IP}, {"type": "Hostname", "address": NODE_NAME}]
-    info = {
-        **(before.get("nodeInfo") or {}),
-        "architecture": "amd64",
-        "containerRuntimeVersion": "simulated://1.0",
-        "kernelVersion": "6.1.0",
-        "kubeletVersion": version,
-        "operatingSystem": "linux",
-        "osImage": "Simulated Linux",
-    }
-    return {
-        "addresses": addresses,
-        "allocatable": _CAPACITY,
-        "capacity": _CAPACITY,
-        "conditions": merged_conditions(before.get("conditions") or (), conditions, now),
-        "nodeInfo": info,
-    }
 
 
 def decide_autoscaler(autoscaler: Manifest, target: Manifest | None, now: Moment) -> Decision:
@@ -161,10 +97,3 @@ def decide_api_service(service: Manifest, backend: Manifest | None, now: Moment)
         fact = ("Available", "True", "Passed", "all checks passed")
     decision.status(service, {**before, "conditions": _conditions(before, [fact], now)})
     return decision
-
-
-def node_lease(now: Moment) -> Create:
-    """The Lease with which a kubelet says that it lives. The simulated one doesn't need to say it again."""
-    spec = {"holderIdentity": NODE_NAME, "leaseDurationSeconds": 40, "renewTime": now.text.replace("Z", ".000000Z")}
-    metadata = {"name": NODE_NAME, "namespace": "kube-node-lease"}
-    return Create({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec})

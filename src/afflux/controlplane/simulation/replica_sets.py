@@ -1,4 +1,4 @@
-"""ReplicaSets (and ReplicationControllers' younger siblings): as many Pods as asked for."""
+"""ReplicaSets, and ReplicationControllers, their elders: as many Pods as asked for."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _count(decision: Decision, replica_set: Manifest, pods: Sequence[Manifest], 
                 ("availableReplicas", available),
             )
         ),
-        "terminatingReplicas": sum(is_going(pod) for pod in pods),
+        **({"terminatingReplicas": sum(is_going(pod) for pod in pods)} if replica_set["kind"] == "ReplicaSet" else {}),
         "observedGeneration": replica_set["metadata"].get("generation", 1),
     }
     decision.status(replica_set, status)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from afflux.controlplane.simulation.decisions import Change, Create, Decision, Remove, controller_reference, is_going
 from afflux.controlplane.simulation.faults import NO_ADDRESS
 from afflux.controlplane.simulation.pods import is_ready
-from afflux.controlplane.simulation.templates import NODE_NAME
 from afflux.objects.manifest import Json, Manifest, annotations_of
 
 _BALANCERS = ipaddress.IPv4Network("192.0.2.0/24")
@@ -23,19 +22,24 @@ def selects(service: Manifest, labels: Manifest) -> bool:
     return bool(selector) and selector.items() <= labels.items()
 
 
-def decide(
+def decide_endpoints(
     service: Manifest, pods: Sequence[Manifest], endpoints: Manifest | None, slices: Sequence[Manifest]
 ) -> Decision:
-    """The Service's Endpoints and EndpointSlice, and its load balancer's address. ``pods`` are those it selects."""
+    """The Service's Endpoints and EndpointSlice. ``pods`` are those it selects."""
     decision = Decision()
-    if is_going(service):
-        return decision
     spec = service.get("spec") or {}
-    if spec.get("selector") and spec.get("type") != "ExternalName":
+    if not is_going(service) and spec.get("selector") and spec.get("type") != "ExternalName":
         backends = [pod for pod in pods if (pod.get("status") or {}).get("podIP") and not is_going(pod)]
         _endpoints(decision, service, backends, endpoints)
         _slice(decision, service, backends, slices)
-    decision.status(service, {**(service.get("status") or {}), "loadBalancer": _balancer(service)})
+    return decision
+
+
+def decide_address(service: Manifest) -> Decision:
+    """The address of a load balancer."""
+    decision = Decision()
+    if not is_going(service):
+        decision.status(service, {**(service.get("status") or {}), "loadBalancer": _balancer(service)})
     return decision
 
 
@@ -88,6 +92,11 @@ def _named(port: Manifest) -> Manifest:
     return {"name": port["name"]} if port.get("name") else {}
 
 
+def _node(pod: Manifest) -> Manifest:
+    name = (pod.get("spec") or {}).get("nodeName")
+    return {"nodeName": name} if name else {}
+
+
 def _reference(pod: Manifest) -> Manifest:
     metadata = pod["metadata"]
     return {"kind": "Pod", "namespace": metadata["namespace"], "name": metadata["name"], "uid": metadata["uid"]}
@@ -100,7 +109,7 @@ def _by_address(pods: Sequence[Manifest]) -> list[Manifest]:
 def _endpoints(decision: Decision, service: Manifest, pods: Sequence[Manifest], present: Manifest | None) -> None:
     addresses: dict[bool, list[Json]] = {True: [], False: []}
     for pod in _by_address(pods):
-        address = {"ip": pod["status"]["podIP"], "nodeName": NODE_NAME, "targetRef": _reference(pod)}
+        address = {"ip": pod["status"]["podIP"], **_node(pod), "targetRef": _reference(pod)}
         addresses[is_ready(pod)].append(address)
     lists = {"addresses": addresses[True], "notReadyAddresses": addresses[False]}
     subset = {name: entries for name, entries in lists.items() if entries}
@@ -148,6 +157,6 @@ def _endpoint(pod: Manifest) -> Manifest:
     return {
         "addresses": [pod["status"]["podIP"]],
         "conditions": {"ready": ready, "serving": ready, "terminating": False},
-        "nodeName": NODE_NAME,
+        **_node(pod),
         "targetRef": _reference(pod),
     }

@@ -10,7 +10,6 @@ from afflux.controlplane.simulation.decisions import controller_reference
 from afflux.controlplane.simulation.faults import inherited
 from afflux.objects.manifest import Manifest
 
-NODE_NAME = "node-1"
 TEMPLATE_HASH = "pod-template-hash"
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
@@ -36,7 +35,7 @@ def _without_hash(template: Manifest) -> Manifest:
 
 
 def pod_from(owner: Manifest, template: Manifest, labels: Manifest | None = None, **metadata: str) -> Manifest:
-    """A Pod of a workload, on the one node there is. ``metadata`` names it: ``name=`` or ``generateName=``."""
+    """A Pod of a workload. ``metadata`` names it: ``name=`` or ``generateName=``."""
     given = template.get("metadata") or {}
     pod_metadata: Manifest = {
         **metadata,
@@ -49,6 +48,4 @@ def pod_from(owner: Manifest, template: Manifest, labels: Manifest | None = None
         pod_metadata["annotations"] = annotations
     if given.get("finalizers"):
         pod_metadata["finalizers"] = given["finalizers"]
-    # Bound from the start: the simulation has no scheduler.
-    spec = {**template["spec"], "nodeName": NODE_NAME}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": pod_metadata, "spec": spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": pod_metadata, "spec": template["spec"]}

@@ -42,6 +42,12 @@ class View:
         found = self._objects.get(place)
         return found if found is not None and found["metadata"]["uid"] not in self._condemned else None
 
+    def last(self, manifest: Manifest) -> Manifest:
+        """What is known of an object that is gone: all of it, even if its end was told by name and uid only."""
+        found = self._objects.get(place_of(manifest))
+        known = found is not None and found["metadata"]["uid"] == manifest["metadata"]["uid"]
+        return found if known and found is not None and "resourceVersion" not in manifest["metadata"] else manifest
+
     def controlled(self, owner: Manifest, gvk: GroupVersionKind) -> list[Manifest]:
         """The objects of a kind whose controller is ``owner``, but for those that were deleted from here."""
         places = self._by_controller.get(owner["metadata"]["uid"], {})

@@ -13,15 +13,34 @@ NEVER = "never"
 """The storage class whose claims stay Pending."""
 
 
-def decide_claim(claim: Manifest, volume: Manifest | None, *, used: bool, waits_for_pod: bool) -> Decision:
-    """Bind a claim, or let it go when no Pod uses it. ``waits_for_pod``: its class binds for its first consumer."""
+def let_claim_go(claim: Manifest, *, used: bool) -> Decision:
+    """A deleted claim goes when no Pod uses it."""
+    decision = Decision()
+    if is_going(claim) and not used:
+        _release(decision, claim, _CLAIM_PROTECTION)
+    return decision
+
+
+def let_volume_go(volume: Manifest, claim: Manifest | None) -> Decision:
+    """A deleted volume goes when no claim holds it."""
+    decision = Decision()
+    if is_going(volume) and not _holds(claim, volume):
+        _release(decision, volume, _VOLUME_PROTECTION)
+    return decision
+
+
+def _holds(claim: Manifest | None, volume: Manifest) -> bool:
+    wanted = ((volume.get("spec") or {}).get("claimRef") or {}).get("uid")
+    return claim is not None and claim["metadata"]["uid"] == wanted
+
+
+def decide_claim(claim: Manifest, volume: Manifest | None, *, waits: bool) -> Decision:
+    """Bind a claim. ``waits``: its class binds for its first consumer, and there is none."""
     decision = Decision()
     spec, metadata = claim.get("spec") or {}, claim["metadata"]
     if is_going(claim):
-        if not used:
-            _release(decision, claim, _CLAIM_PROTECTION)
         return decision
-    if spec.get("storageClassName") == NEVER or (waits_for_pod and not used and not spec.get("volumeName")):
+    if spec.get("storageClassName") == NEVER or (waits and not spec.get("volumeName")):
         return decision
     name = spec.get("volumeName") or f"pvc-{metadata['uid']}"
     if volume is None:
@@ -78,10 +97,8 @@ def decide_volume(volume: Manifest, claim: Manifest | None, now: Moment) -> Deci
     decision = Decision()
     spec = volume.get("spec") or {}
     wanted = (spec.get("claimRef") or {}).get("uid")
-    held = claim is not None and claim["metadata"]["uid"] == wanted
+    held = _holds(claim, volume)
     if is_going(volume):
-        if not held:
-            _release(decision, volume, _VOLUME_PROTECTION)
         return decision
     made_here = (volume["metadata"].get("annotations") or {}).get(_MADE_HERE) == _PROVISIONER
     if wanted and not held and made_here and spec.get("persistentVolumeReclaimPolicy") == "Delete":
