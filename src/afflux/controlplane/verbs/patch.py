@@ -28,6 +28,7 @@ from afflux.controlplane.verbs.read import live_object
 from afflux.controlplane.verbs.request import Answer, ApiRequest, answer_written
 from afflux.controlplane.writer import Writer
 from afflux.manifests.strategic_merge import InvalidStrategicPatch, strategic_merge
+from afflux.objects.identity import gvk_of
 from afflux.objects.json_patch import JsonPatchError, apply_json_patch
 from afflux.objects.manifest import Json, Manifest, metadata_of
 from afflux.objects.merge_patch import apply_merge_patch
@@ -150,12 +151,7 @@ def _applied_body(request: ApiRequest) -> Manifest:
     body = decode_yaml(request.body)
     if not isinstance(body, dict):
         raise bad_request("error decoding YAML: the applied configuration must be an object")
-    gvk = request.kind.gvk
-    if body.get("apiVersion") != gvk.api_version or body.get("kind") != gvk.kind:
-        if not body.get("apiVersion") or not body.get("kind"):
-            raise bad_request("Object 'Kind' and 'apiVersion' must be set in an apply patch")
-        raise bad_request(
-            f"Incorrect version specified in apply patch. Specified patch version: {body.get('apiVersion')}, "
-            f"expected: {gvk.api_version}"
-        )
+    given, gvk = gvk_of(body), request.kind.gvk
+    if given != gvk:
+        raise bad_request(f"invalid object type: {given.group}/{given.version}, Kind={given.kind}")
     return body
