@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV   := $(CURDIR)/.venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+E2E    := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/afflux/e2e/1.36.3/bin
 
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check format bench e2e-binaries clean
 
 help: ## What can be made
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -36,6 +37,9 @@ format: $(READY) ## Rewrite the sources in the house's format
 
 bench: $(READY) ## Benchmarks, side by side where there is something to compare with
 	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+e2e-binaries: ## etcd, kube-apiserver and kube-controller-manager from their modules (needs Go 1.26+)
+	@e2e/build $(E2E)
 
 clean: ## Remove what make made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
