@@ -1,5 +1,8 @@
 """The verdict on what was applied, in Flux's words."""
 
+import asyncio
+import time
+
 import pytest
 
 from afflux import offload
@@ -115,5 +118,9 @@ async def test_an_expression_that_eats_time_and_memory_costs_only_its_worker() -
         judging = assess(database)
         assert not isinstance(judging, Readiness)
         judged = await judging
+        started = time.monotonic()
+        others = await asyncio.gather(*(assess(database) for _ in range(100)))
+    assert time.monotonic() - started < 5, "what went on and on for one object is not asked about the next"
+    assert set(others) == {judged}
     assert judged.status == "InProgress"
     assert judged.message.startswith("health expression: ")

@@ -80,3 +80,9 @@ def test_an_evaluation_is_bounded() -> None:
         text = f"{ten}.map({name}, {text})"
     with pytest.raises(CelError, match="budget exceeded"):
         _value(text)
+
+
+def test_a_message_repeats_no_book() -> None:
+    with pytest.raises(CelError) as failure:
+        compile_expression("'" + "a" * 60_000, ())
+    assert len(str(failure.value)) < 3000

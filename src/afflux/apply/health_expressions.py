@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -65,13 +66,6 @@ def judged(source: HealthExpressions, manifest: Manifest) -> Readiness:
     return _judge_of(source).judge(manifest)
 
 
-async def _judged_apart(source: HealthExpressions, manifest: Manifest) -> Readiness:
-    try:
-        return await offload.run_within(_SECONDS, judged, source, manifest)
-    except (offload.TaskFailed, MemoryError) as error:
-        return Readiness("InProgress", f"health expression: {error}")
-
-
 def _is_true(program: Program, manifest: Manifest) -> bool:
     return program.evaluate({name: value for name, value in manifest.items() if name in _FIELDS}) is True
 
@@ -84,9 +78,21 @@ class Assessor:
 
     def __init__(self, expressions: Sequence[HealthExpressions] = ()) -> None:
         self._sources = tuple(expressions)
+        self._given_up: dict[HealthExpressions, Readiness] = {}
+        self._one_at_a_time = asyncio.Lock()
         for source in self._sources:
             _judge_of(source)
 
     def __call__(self, manifest: Manifest) -> Readiness | Awaitable[Readiness]:
         source = next((one for one in self._sources if one.applies_to(manifest)), None)
-        return readiness(manifest) if source is None else _judged_apart(source, manifest)
+        return readiness(manifest) if source is None else self._judged_apart(source, manifest)
+
+    async def _judged_apart(self, source: HealthExpressions, manifest: Manifest) -> Readiness:
+        """Expressions that went on and on for one object aren't asked about the next: there may be thousands."""
+        async with self._one_at_a_time:
+            if source not in self._given_up:
+                try:
+                    return await offload.run_within(_SECONDS, judged, source, manifest)
+                except (offload.TaskFailed, MemoryError) as error:
+                    self._given_up[source] = Readiness("InProgress", f"health expression: {error}")
+            return self._given_up[source]

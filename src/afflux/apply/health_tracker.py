@@ -8,7 +8,7 @@ backoff.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from afflux.kube.errors import Forbidden, KubeError, MethodNotAllowed, NoMatch, 
 from afflux.kube.watch import watch
 from afflux.manifests.readiness import Readiness
 from afflux.objects.identity import GroupVersionKind
-from afflux.objects.manifest import Manifest, metadata_of
+from afflux.objects.manifest import Json, Manifest, metadata_of
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 5.0
@@ -33,7 +33,7 @@ class _Wait:
     assess: Assess
     bell: Callable[[], None]
     statuses: dict[Watched, Readiness]
-    judging: dict[Watched, asyncio.Task[None]] = field(default_factory=dict)
+    judging: dict[Watched, asyncio.Future[Readiness]] = field(default_factory=dict)
     """Judgements that take their time: of each object's last state only."""
     rung: bool = False
 
@@ -104,7 +104,8 @@ class HealthTracker:
 
     async def close(self) -> None:
         """Ends all watches."""
-        tasks = [stream.task for stream in self._streams.values() if stream.task is not None]
+        tasks: list[asyncio.Future[Json]] = []
+        tasks += [stream.task for stream in self._streams.values() if stream.task is not None]
         tasks += [task for wait in self._waits.values() for task in wait.judging.values()]
         self._streams.clear()
         self._waits.clear()
@@ -168,10 +169,8 @@ class HealthTracker:
         if isinstance(status, Readiness):
             self._record(wait, one, status)
         else:
-            wait.judging[one] = asyncio.ensure_future(self._record_later(wait, one, status))
-
-    async def _record_later(self, wait: _Wait, one: Watched, status: Awaitable[Readiness]) -> None:
-        self._record(wait, one, await status)
+            judging = wait.judging[one] = asyncio.ensure_future(status)
+            judging.add_done_callback(lambda done: None if done.cancelled() else self._record(wait, one, done.result()))
 
     def _record(self, wait: _Wait, one: Watched, status: Readiness) -> None:
         wait.statuses[one] = status
