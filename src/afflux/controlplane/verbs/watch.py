@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Final
 
 import orjson
@@ -16,6 +16,7 @@ from afflux.controlplane.options import Options
 from afflux.controlplane.rendering import EventForm, bookmark
 from afflux.controlplane.selection import selection_of
 from afflux.controlplane.store import Store
+from afflux.controlplane.stored import StoredObject
 from afflux.controlplane.verbs.read import parse_version
 from afflux.controlplane.verbs.request import ApiRequest
 
@@ -50,33 +51,38 @@ class Watch:
         watcher = Watcher(self._selection, self._event_form, after=future)
         storage = self._kind.storage
         try:
-            start = list(self._start(watcher, from_start=from_start))
+            shown = self._start(watcher, from_start=from_start)
         except HistoryGone:
             yield self._gone()
             return
         self._fan_out.add(storage, watcher)
         try:
-            for chunk in _chunks(start):
+            for chunk in _chunks(self._initial_lines(watcher, shown, self._store.version)):
                 yield chunk
             async for taken in self._live(watcher):
                 yield taken
         finally:
             self._fan_out.remove(storage, watcher)
 
-    def _start(self, watcher: Watcher, *, from_start: bool) -> Iterator[bytes]:
+    def _start(self, watcher: Watcher, *, from_start: bool) -> list[StoredObject] | None:
+        """The objects to show first; None where the watch goes on from a version, whose events are queued."""
         bucket = self._store.bucket(self._kind.storage)
         if from_start:
-            for stored in bucket.objects(self._selection.namespace):
-                if self._selection.matches(stored):
-                    yield self._event_form.initial(stored, headed=watcher.headed)
-                    watcher.headed = False
-            if self._initial and self._bookmarks:
-                yield bookmark(self._kind, self._form, self._store.version, initial_end=True)
+            return [each for each in bucket.objects(self._selection.namespace) if self._selection.matches(each)]
+        if self._initial is not False and self._version < self._store.version:
+            for event in bucket.since(self._version):
+                watcher.offer(event)
+        return None
+
+    def _initial_lines(self, watcher: Watcher, shown: list[StoredObject] | None, version: int) -> Iterator[bytes]:
+        """Lines made as they go out: a client that doesn't read costs no copy of everything there is."""
+        if shown is None:
             return
-        if self._initial is False or self._version >= self._store.version:
-            return
-        for event in bucket.since(self._version):
-            watcher.offer(event)
+        for stored in shown:
+            headed, watcher.headed = watcher.headed, False
+            yield self._event_form.initial(stored, headed=headed)
+        if self._initial and self._bookmarks:
+            yield bookmark(self._kind, self._form, version, initial_end=True)
 
     async def _live(self, watcher: Watcher) -> AsyncIterator[bytes]:
         end = time.monotonic() + self._timeout
@@ -101,7 +107,7 @@ class Watch:
         return b'{"type":"ERROR","object":%s}\n' % orjson.dumps(expired(message).body())
 
 
-def _chunks(lines: list[bytes]) -> Iterator[bytes]:
+def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
     chunk: list[bytes] = []
     size = 0
     for line in lines:
