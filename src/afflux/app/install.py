@@ -70,7 +70,7 @@ async def _established(client: KubeClient, target: Target) -> None:
     deadline = asyncio.get_running_loop().time() + _ESTABLISHED_WITHIN
     pause = 0.01
     while True:
-        conditions = (await client.get(target)).get("status", {}).get("conditions", [])
+        conditions = conditions_of(await client.get(target))
         if any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions):
             return
         if asyncio.get_running_loop().time() > deadline:
@@ -78,6 +78,11 @@ async def _established(client: KubeClient, target: Target) -> None:
             raise InstallFailed(f"CustomResourceDefinition {target.name} is not established: {said}")
         await asyncio.sleep(pause)
         pause = min(1.0, pause * 2)
+
+
+def conditions_of(manifest: Manifest) -> list[Json]:
+    """The conditions in status; a new CRD on a real server has ``conditions: null`` for a moment."""
+    return (manifest.get("status") or {}).get("conditions") or []
 
 
 def _negative(conditions: Iterable[Json]) -> list[str]:
