@@ -89,14 +89,42 @@ def test_lists_are_opened() -> None:
     assert [one["metadata"]["name"] for one in manifests({"list.yaml": listed})] == ["one"]
 
 
-def test_invalid_yaml_is_named_with_file_and_line() -> None:
-    with pytest.raises(RenderFailed, match=r"failed to decode Kubernetes YAML from apps/one\.yaml:\d: "):
-        rendered({"apps/one.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: [}\n"}, "apps")
+BROKEN = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: [}\n"
+NO_OBJECT = "not a Kubernetes object; exclude the file in .sourceignore, or name what to build in a kustomization.yaml"
 
 
-def test_yaml_that_is_no_kubernetes_object_is_named() -> None:
-    with pytest.raises(RenderFailed, match=r"failed to decode Kubernetes YAML from values\.yaml"):
-        rendered({"one.yaml": CONFIG, "values.yaml": "replicas: 3\nimage: nginx\n"})
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (BROKEN, "3: did not find expected node content"),
+        (f"{CONFIG}---\n{BROKEN}", f"{CONFIG.count(chr(10)) + 4}: did not find expected node content"),
+        ("replicas: 3\n", f"1: {NO_OBJECT}"),
+        ("- a\n", f"1: {NO_OBJECT}"),
+        ("apiVersion: v1\nmetadata: {name: x}\n", "1: no kind"),
+        ("apiVersion: v1\nkind: ConfigMap\n", "1: no metadata.name"),
+        (
+            "apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: x-}\n",
+            "1: no metadata.name (generateName is not enough)",
+        ),
+    ],
+)
+def test_a_file_that_can_not_be_read_is_named_once_with_line_and_problem(text: str, problem: str) -> None:
+    with pytest.raises(RenderFailed) as failed:
+        rendered({"apps/one.yaml": text}, "apps")
+    assert failed.value.message == f"failed to decode Kubernetes YAML from apps/one.yaml:{problem}"
+
+
+def test_a_file_that_a_kustomization_names_is_named_with_it() -> None:
+    with pytest.raises(RenderFailed) as failed:
+        rendered({"kustomization.yaml": "resources: [one.yaml]\n", "one.yaml": BROKEN})
+    where = "one.yaml:3: did not find expected node content (in kustomization.yaml: resources[0])"
+    assert failed.value.message == f"kustomize build failed: {where}"
+
+
+def test_a_kustomization_that_was_generated_is_never_named() -> None:
+    with pytest.raises(RenderFailed, match="may not add resource with an already registered id") as failed:
+        rendered({"one.yaml": CONFIG, "two.yaml": CONFIG})
+    assert "kustomization.yaml" not in failed.value.message
 
 
 def test_a_resource_that_is_missing_is_named() -> None:

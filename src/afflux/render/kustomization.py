@@ -12,6 +12,7 @@ from afflux.kustomize.filesystem import DiskFileSystem, FileSystem, OverlayFileS
 from afflux.kustomize.resource import Origin, Resource
 from afflux.lang import yaml
 from afflux.objects.manifest import Json, Manifest
+from afflux.render.build_failure import build_failure
 from afflux.render.errors import RenderFailed, UnknownFields
 from afflux.render.finish import finished, objects_in
 from afflux.render.inputs import Input, RecordingFileSystem, still_hold
@@ -103,16 +104,7 @@ def _resources(filesystem: FileSystem, over: Overlay, path: str) -> Iterator[Res
     try:
         yield from build(files, path, _OPTIONS)
     except KustomizeError as error:
-        raise RenderFailed(_build_failure(error, over)) from error
-
-
-def _build_failure(error: KustomizeError, over: Overlay) -> str:
-    """Flux checks the files that it puts into a generated kustomization by itself, and says so."""
-    if over.generated and error.place.file:
-        place = error.place
-        where = f"{place.file.lstrip('/')}{f':{place.line}' if place.line else ''}"
-        return f"failed to decode Kubernetes YAML from {where}: {error}"
-    return f"kustomize build failed: {error}"
+        raise RenderFailed(build_failure(error, over, filesystem)) from error
 
 
 def _substituted(spec: RenderSpec, text: str, resource: Resource, variables: dict[str, str] | None) -> Json:
