@@ -11,7 +11,7 @@ from typing import NamedTuple
 import yaml as pyyaml
 
 from afflux.kustomize.errors import MalformedDocument, Place
-from afflux.kustomize.scalars import MARKING, Quoted, is_null, text_of, unmarked
+from afflux.kustomize.scalars import FLOW_NULL, MARKING, Quoted, is_null, text_of, unmarked
 from afflux.lang.yaml import Document, YamlError, load_documents
 from afflux.lang.yaml.errors import from_parser
 from afflux.lang.yaml.folding import refolded
@@ -38,7 +38,7 @@ class _MarkingReader(Reader):
         text: str = event.value
         if event.implicit[0]:
             if not text and self.flow:
-                return Quoted("")
+                return FLOW_NULL
             value = self.resolve(text)
             return self.number(event, value) if type(value) is float else value
         return Quoted(refolded(text) if event.style == ">" else text)

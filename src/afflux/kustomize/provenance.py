@@ -73,6 +73,7 @@ def note_transformed(resources: ResourceMap, note: Note | None) -> None:
 
 def annotate(resource: Resource, wanted: list[str]) -> None:
     """Writes the annotations that are wanted, and takes away those that aren't."""
+    resource.manifest.setdefault("metadata", {})
     annotations = resource.texts("annotations")
     annotations.pop(ORIGIN_ANNOTATION, None)
     if ORIGINS in wanted and resource.origin_note is not None:

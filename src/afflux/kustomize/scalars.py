@@ -59,6 +59,8 @@ class SpelledNull:
 
 
 EMPTY_NULL: Final = SpelledNull("")
+FLOW_NULL: Final = SpelledNull("")
+"""Nothing at all between brackets: written back, it becomes an empty string."""
 NULLS: Final = {"": EMPTY_NULL, "null": None, **{text: SpelledNull(text) for text in ("~", "Null", "NULL")}}
 
 Spelled = SpelledInt | SpelledFloat | SpelledBool | SpelledText
@@ -101,6 +103,11 @@ MARKING: Final = Dialect("kustomize", _resolve, True, True, False)
 def is_null(value: Json) -> bool:
     """Whether the value is a null, however it is written."""
     return value is None or type(value) is SpelledNull
+
+
+def is_empty_null(value: Json) -> bool:
+    """Whether the value is a null of which nothing is written."""
+    return value is EMPTY_NULL or value is FLOW_NULL
 
 
 def text_of(value: Json) -> str:
@@ -170,7 +177,7 @@ def _plain(value: Json) -> Json:
         return int(value)
     if isinstance(value, float):
         return float(value)
-    return None
+    return "" if value is FLOW_NULL else None
 
 
 def copied(value: Json) -> Json:

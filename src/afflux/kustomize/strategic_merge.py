@@ -12,7 +12,7 @@ from afflux.kustomize.errors import TransformationFailed
 from afflux.kustomize.merge_lists import merge_associative
 from afflux.kustomize.merge_schema import MergeSchema, MergeSchemas
 from afflux.kustomize.node_kinds import wrong_kind
-from afflux.kustomize.scalars import EMPTY_NULL, is_null, placed, text_of
+from afflux.kustomize.scalars import is_empty_null, is_null, placed, text_of
 from afflux.kustomize.sharing import Sharing
 from afflux.objects.manifest import Json, Manifest
 
@@ -69,7 +69,7 @@ class _Merge:
             return self._sequence(dest, origin, schema, schema.merge_keys)
         if _nothing(first):
             # Neither says anything: a null stays only where no patch speaks and it was spelled out.
-            return dest if origin is ABSENT and dest is not ABSENT and dest is not EMPTY_NULL else ABSENT
+            return dest if origin is ABSENT and dest is not ABSENT and not is_empty_null(dest) else ABSENT
         _expect(str, "ScalarNode", dest, origin)
         return dest if origin is ABSENT else origin
 
@@ -98,7 +98,7 @@ class _Merge:
             value = dest[key]
             if isinstance(value, dict | list):
                 self._put(dest, key, self.walk(value, ABSENT, schema.field(key) if schema else None))
-            elif value is EMPTY_NULL:
+            elif is_empty_null(value):
                 del dest[key]
 
     def _merge_fields(self, dest: Manifest, origin: Manifest, schema: MergeSchema | None) -> None:
@@ -106,7 +106,7 @@ class _Merge:
             value = dest.get(key, ABSENT)
             change = origin.get(key, ABSENT)
             if change is ABSENT and not isinstance(value, dict | list):
-                if value is EMPTY_NULL:
+                if is_empty_null(value):
                     del dest[key]
                 continue
             self._put(dest, key, self.walk(value, change, schema.field(key) if schema else None))

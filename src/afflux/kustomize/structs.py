@@ -9,6 +9,8 @@ from msgspec import inspect
 from afflux.kustomize.errors import InvalidKustomization, Place
 from afflux.objects.manifest import Json
 
+STRING_MAPS: Final = frozenset(("commonLabels", "commonAnnotations", "pairs", "labels", "annotations", "openapi"))
+
 T = TypeVar("T", bound=msgspec.Struct)
 
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `([^`]*)`")
@@ -63,10 +65,13 @@ def _fitted_struct(value: dict[str, Json], kind: inspect.StructType, lenient: bo
     return fitted
 
 
-def without_nulls(value: Json) -> Json:
-    """The value as Go's JSON decoder takes it: a null leaves a field as if it weren't there."""
+def without_nulls(value: Json, key: str = "") -> Json:
+    """The value as Go's JSON decoder takes it: a null leaves a field as if it weren't there, and is an empty text in
+    lists and maps of texts."""
     if isinstance(value, dict):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+        if key in STRING_MAPS:
+            return {name: "" if item is None else item for name, item in value.items()}
+        return {name: without_nulls(item, name) for name, item in value.items() if item is not None}
     if isinstance(value, list):
         return ["" if item is None else without_nulls(item) for item in value]
     return value

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from afflux.kustomize.documents import load_config, parse_objects
 from afflux.kustomize.errors import InvalidKustomization, KustomizeError, MissingFile, Place, TransformationFailed
@@ -15,6 +16,7 @@ from afflux.kustomize.resource_map import ResourceMap
 from afflux.kustomize.scalars import MARKING, Quoted, copied, is_null, text_of, unmarked
 from afflux.kustomize.selection import select
 from afflux.kustomize.strategic_merge import DIRECTIVE, strategic_merge
+from afflux.lang.yaml.resolver import INT64_MIN, UINT64_MAX
 from afflux.objects.json_patch import JsonPatchError
 from afflux.objects.manifest import Json, Manifest
 
@@ -222,8 +224,15 @@ def _rewritten(value: Json) -> Json:
     if type(value) is str:
         return value if value and type(MARKING.resolve(value)) is str and "\n" not in value else Quoted(value)
     if type(value) is int and not -(2**53) <= value <= 2**53:
-        return int(float(value))
+        return _through_float(value)
     return value
+
+
+def _through_float(value: int) -> int | float:
+    """A large integer after it was a float and text once: digits lost, zeros in their place."""
+    number = float(value)
+    shown = int(Decimal(repr(number)))
+    return shown if INT64_MIN <= shown <= UINT64_MAX else number
 
 
 def _patch_text(entry: Patch, loader: Loader, where: str) -> tuple[str, str, str]:
