@@ -4,6 +4,7 @@ The binaries come from KUBEBUILDER_ASSETS or from `make e2e-binaries`; there is 
 Pods ready.
 """
 
+import base64
 import json
 import os
 import socket
@@ -123,7 +124,8 @@ class RealCluster:
         pem = serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
         write_private(self.work / "sa.pem", key.private_bytes(*pem))
         write_private(self.work / "tokens.csv", f'{TOKEN},admin,admin,"system:masters"\n'.encode())
-        cluster = {"server": f"https://127.0.0.1:{self.port}", "certificate-authority": str(self.work / "ca.crt")}
+        trusted = base64.b64encode(authority.ca_pem).decode()
+        cluster = {"server": f"https://127.0.0.1:{self.port}", "certificate-authority-data": trusted}
         config = {
             "apiVersion": "v1",
             "kind": "Config",
