@@ -25,3 +25,14 @@ def test_a_message_about_a_secret_holds_no_value(kustomization: str) -> None:
     with pytest.raises(KustomizeError) as failure:
         build(files, "/")
     assert "hunter2" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    "value", ["*hunter2", "@hunter2", "hunter2: x", '"hunter2', "!hunter2 [", "{hunter2", "%hunter2"]
+)
+def test_a_password_that_is_no_yaml_is_not_repeated(value: str) -> None:
+    secret = _SECRET.replace("stringData: {password: hunter2}", f"stringData:\n  password: {value}")
+    files = MemoryFileSystem({"/kustomization.yaml": _HEADER + "resources: [secret.yaml]\n", "/secret.yaml": secret})
+    with pytest.raises(KustomizeError) as failure:
+        build(files, "/")
+    assert "hunter2" not in str(failure.value)

@@ -200,7 +200,8 @@ class Reader:
     def alias(self, event: _Event) -> Json:
         anchor = self.anchors.get(event.anchor or "")
         if anchor is None:
-            raise self.error(event, f"unknown anchor '{event.anchor}' referenced")
+            # Go names the anchor, which may be a password that begins with an asterisk.
+            raise self.error(event, "unknown anchor referenced")
         if anchor.size is None:
             raise self.error(event, f"anchor '{event.anchor}' value contains itself")
         self.nodes += anchor.size
