@@ -90,7 +90,7 @@ class ManagerKey(NamedTuple):
 
 
 class Owned(NamedTuple):
-    """One entry: the fields, the version they are of, when they last changed, and the entry as it was read."""
+    """One entry: the fields, the version they are of, when they last changed (if known), and the entry as read."""
 
     fields: FieldSet
     api_version: str
@@ -177,7 +177,7 @@ def update(
 def own_scale(live: Manifest, writing: Writing, operation: str, replicas: Path) -> list[Manifest]:
     """The ``managedFields`` after a write to ``/scale`` changed the field ``replicas``.
 
-    The field goes from its owners to the writer; where nobody owned it, it stays unowned.
+    The field goes from its owners to the writer; where nobody owned it, it stays unowned. The entry has no time.
     """
     managers = managers_of(live)
     if not any(replicas in owned.fields for owned in managers.values()):
@@ -186,7 +186,7 @@ def own_scale(live: Manifest, writing: Writing, operation: str, replicas: Path) 
     key = ManagerKey(writing.manager, operation, version, "scale")
     if key not in managers or replicas not in managers[key].fields:
         take_from(managers, Comparison(NO_FIELDS, frozenset([replicas]), NO_FIELDS), but=key)
-        managers[key] = Owned(frozenset([replicas]), writing.api_version, writing.now)
+        managers[key] = Owned(frozenset([replicas]), writing.api_version, "")
     return format_managed_fields(managers)
 
 
@@ -267,7 +267,7 @@ def _format_entry(key: ManagerKey, owned: Owned) -> Manifest:
         "manager": key.manager,
         "operation": key.operation,
         "apiVersion": owned.api_version,
-        "time": owned.time,
+        **({"time": owned.time} if owned.time else {}),
         "fieldsType": "FieldsV1",
         "fieldsV1": fields_v1(owned.fields),
     }

@@ -38,33 +38,25 @@ class Applying:
 def after_create(kind: ServedKind, new: Manifest, manager: str, now: str) -> Manifest:
     """A new object, its fields owned by who created it."""
     writing = _writing(kind, manager, now, "")
-    return with_managed_fields(new, _timed(managed_fields.update(None, new, kind.schema, writing, zero=kind.zero)))
+    return with_managed_fields(new, managed_fields.update(None, new, kind.schema, writing, zero=kind.zero))
 
 
 def after_update(kind: ServedKind, live: Manifest, new: Manifest, updating: Updating) -> Manifest:
     """The next version of an object, what changed owned by who changed it."""
     writing = _writing(kind, updating.manager, updating.now, updating.subresource)
-    return with_managed_fields(new, _timed(managed_fields.update(live, new, kind.schema, writing, zero=kind.zero)))
+    return with_managed_fields(new, managed_fields.update(live, new, kind.schema, writing, zero=kind.zero))
 
 
 def applied(kind: ServedKind, live: Manifest | None, body: Manifest, applying: Applying) -> server_side_apply.Applied:
     """An applied configuration merged into the live object. Raises 409 with a cause a field, 400 or 500."""
     writing = _writing(kind, applying.manager, applying.now, applying.subresource)
     try:
-        result = server_side_apply.apply(live, body, kind.schema, writing, force=applying.force, zero=kind.zero)
-        return result._replace(managed_fields=_timed(result.managed_fields))
+        return server_side_apply.apply(live, body, kind.schema, writing, force=applying.force, zero=kind.zero)
     except server_side_apply.ApplyConflict as error:
         raise _conflict(error) from error
     except server_side_apply.ApplyInvalid as error:
         reason = "BadRequest" if error.code == 400 else ""
         raise ApiStatusError(error.code, reason, str(error)) from error
-
-
-def _timed(entries: list[Manifest]) -> list[Manifest]:
-    """Entries that came without a time (in a client's patch) stay without one."""
-    if all(entry.get("time", True) for entry in entries):
-        return entries
-    return [{key: value for key, value in entry.items() if value or key != "time"} for entry in entries]
 
 
 def is_same(live: Manifest, new: Manifest) -> bool:
