@@ -16,13 +16,9 @@
 
 from __future__ import annotations
 
-import base64
-import http.client
 import json
 import os
 import re
-import ssl
-import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +27,7 @@ import pytest
 import yaml
 
 from cluster import start_cluster
+from plain_http import Server
 
 TABLE = yaml.safe_load(Path(__file__).with_name("apply_table.yaml").read_text())
 CASES = [
@@ -46,28 +43,6 @@ CONTENT = {
     "json": "application/json-patch+json",
 }
 CONTROLLERS = {"kube-controller-manager", "kube-apiserver", "kubelet", "kube-scheduler"}
-
-
-class Server:
-    """HTTP to the server under test: one connection, one request at a time."""
-
-    def __init__(self, kubeconfig: Path) -> None:
-        config = yaml.safe_load(kubeconfig.read_text())
-        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-        trust = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
-        if "client-certificate-data" in user:
-            pair = kubeconfig.with_suffix(".pem")
-            pair.write_bytes(b"\n".join(base64.b64decode(user[f"client-{x}-data"]) for x in ("certificate", "key")))
-            trust.load_cert_chain(pair)
-        address = urllib.parse.urlsplit(cluster["server"])
-        self.connection = http.client.HTTPSConnection(address.netloc, context=trust, timeout=30)
-        self.headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
-
-    def call(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> tuple[int, Any]:
-        data = None if body is None else json.dumps(body)
-        self.connection.request(method, path, data, self.headers | {"Content-Type": kind})
-        response = self.connection.getresponse()
-        return response.status, json.loads(response.read())
 
 
 @pytest.fixture(scope="module")
