@@ -56,6 +56,18 @@ class Inventory:
         """From ``status.inventory.entries``; an entry that can't be read raises `InvalidInventoryId`."""
         return cls({parse_inventory_id(entry["id"]): entry.get("v", "") for entry in entries})
 
+    @classmethod
+    def readable(cls, entries: Iterable[Mapping[str, Json]]) -> tuple[Inventory, list[str]]:
+        """The same without the entries that can't be read, and the ids of those."""
+        kept: dict[ObjectRef, str] = {}
+        unreadable: list[str] = []
+        for entry in entries:
+            try:
+                kept[parse_inventory_id(entry["id"])] = entry.get("v", "")
+            except InvalidInventoryId:
+                unreadable.append(entry["id"])
+        return cls(kept), unreadable
+
     def to_status(self) -> list[dict[str, str]]:
         """``status.inventory.entries``."""
         return [{"id": inventory_id(ref), "v": version} for ref, version in self.versions.items()]

@@ -6,7 +6,7 @@ from afflux.apply.changes import Action, Change, ChangeSet
 from afflux.apply.errors import PruneFailed
 from afflux.apply.inventory import Inventory
 from afflux.apply.prune import prune
-from afflux.controllers.kustomization_attempt import inventory_of, status_of
+from afflux.controllers.kustomization_attempt import status_of
 from afflux.controllers.kustomization_rendering import owner_of
 from afflux.kube.client import KubeClient, Target
 from afflux.objects.identity import GroupVersionKind
@@ -17,7 +17,10 @@ from afflux.runtime.reconciler import Run
 
 async def finalize(run: Run[Kustomization], client: KubeClient) -> Done:
     """Deletes, keeps or awaits, by ``deletionPolicy``. A suspended Kustomization leaves everything where it is."""
-    inventory = inventory_of(status_of(run))
+    entries = (status_of(run).get("inventory") or {}).get("entries") or ()
+    inventory, unreadable = Inventory.readable(entries)
+    if unreadable:  # somebody else wrote them; they must not keep the object, and its namespace, for ever
+        run.log.error("inventory entries can't be read, nothing is deleted for them", ids=unreadable[:10])
     run.annotate(**_revisions(run))
     if inventory and should_delete(run.object):
         deleted = await _delete(run, client, inventory)
