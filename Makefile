@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 E2E    := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/afflux/e2e/1.36.3/bin
 
-.PHONY: help demo test check format bench e2e-binaries clean
+.PHONY: help demo test check format bench e2e-binaries test-e2e clean
 
 help: ## What can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -40,6 +40,9 @@ bench: $(READY) ## Benchmarks, side by side where there is something to compare 
 
 e2e-binaries: ## etcd, kube-apiserver and kube-controller-manager from their modules (needs Go 1.26+)
 	@e2e/build $(E2E)
+
+test-e2e: $(READY) e2e-binaries ## The walk-through on a real kube-apiserver
+	@$(BIN)/python -m pytest -q tests/e2e/test_real_cluster.py $(PYTEST_ARGS)
 
 clean: ## Remove what make made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
