@@ -191,6 +191,31 @@ async def test_a_rule_that_cannot_be_evaluated_is_a_warning(api: Any) -> None:
     assert f"validation rule not evaluated: {rule}" in reply.headers["Warning"]
 
 
+async def test_older_objects_get_new_defaults_when_they_are_read(api: Any) -> None:
+    await serve(api, crd())
+    created = await api.post(WIDGETS, widget({"size": 1}))
+    newer = crd()
+    newer["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] = {
+        **SPEC_SCHEMA,
+        "properties": {**SPEC_SCHEMA["properties"], "shape": {"type": "string", "default": "round"}},
+    }
+    path = f"{CRDS}/widgets.example.com"
+    newer["metadata"] = (await api.get(path)).json["metadata"]
+    assert (await api.put(path, newer)).status == 200
+
+    async def is_read_with_it() -> bool:
+        return bool((await api.get(f"{WIDGETS}/w")).json["spec"].get("shape") == "round")
+
+    await eventually(is_read_with_it)
+    found = (await api.get(f"{WIDGETS}/w")).json
+    assert found["metadata"]["resourceVersion"] == created.json["metadata"]["resourceVersion"]
+    assert (await api.get(WIDGETS)).json["items"][0]["spec"]["shape"] == "round"
+    merged = await api.patch(f"{WIDGETS}/w", {"spec": {"replicas": 2}}, "application/merge-patch+json")
+    assert merged.json["spec"] == {"size": 1, "color": "red", "shape": "round", "replicas": 2}
+    owned = [list(entry["fieldsV1"]["f:spec"]) for entry in merged.json["metadata"]["managedFields"]]
+    assert not any("f:shape" in fields for fields in owned)
+
+
 async def test_what_an_older_schema_allowed_stays_usable(api: Any) -> None:
     loose = copy.deepcopy(SPEC_SCHEMA)
     loose["properties"]["size"] = {"type": "integer"}

@@ -291,6 +291,36 @@ async def test_jobs_complete_fail_and_expire(api: Any) -> None:
     await eventually(expired)
 
 
+async def test_a_replication_controller_makes_pods(api: Any) -> None:
+    body = {"metadata": {"name": "rc"}, "spec": {"replicas": 2, "selector": {"a": "x"}, "template": template()}}
+    await create(api, f"{CORE}/replicationcontrollers", body)
+    path = f"{CORE}/replicationcontrollers/rc"
+    found = await until(api, path, lambda each: each["status"].get("availableReplicas") == 2)
+    assert found["status"]["replicas"] == 2
+    assert "terminatingReplicas" not in found["status"]
+
+
+async def test_a_cron_job_makes_jobs_on_schedule_if_it_is_asked_to(api: Any) -> None:
+    spec = {"schedule": "@every 1s", "jobTemplate": {"spec": {"template": template(restartPolicy="Never")}}}
+    body = {"metadata": {"name": "c", "annotations": {"sim.gitops/on-schedule": "true"}}, "spec": spec}
+    path = "/apis/batch/v1/namespaces/default/cronjobs"
+    await create(api, path, body)
+    found = await until(api, f"{path}/c", lambda each: each["status"].get("lastSuccessfulTime"))
+    assert found["status"]["lastScheduleTime"]
+    jobs = (await api.get(JOBS)).json["items"]
+    assert jobs[0]["metadata"]["ownerReferences"][0]["name"] == "c"
+
+
+async def test_a_pod_with_gates_waits_until_they_are_gone(api: Any) -> None:
+    spec = {"containers": [{"name": "c", "image": "i"}], "schedulingGates": [{"name": "example.com/wait"}]}
+    await create(api, f"{CORE}/pods", {"metadata": {"name": "gated"}, "spec": spec})
+    await create(api, f"{CORE}/pods", {"metadata": {"name": "free"}, "spec": template()["spec"]})
+    await until(api, f"{CORE}/pods/free", lambda each: each["status"]["phase"] == "Running")
+    assert (await api.get(f"{CORE}/pods/gated")).json["status"]["phase"] == "Pending"
+    assert (await api.patch(f"{CORE}/pods/gated", {"spec": {"schedulingGates": None}})).status == 200
+    await until(api, f"{CORE}/pods/gated", lambda each: each["status"]["phase"] == "Running")
+
+
 async def test_services_get_endpoints_and_load_balancers_addresses(api: Any) -> None:
     await create(api, f"{APPS}/deployments", workload("d", replicas=2))
     ports = [{"port": 80, "targetPort": 8080}]

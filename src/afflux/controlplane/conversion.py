@@ -56,7 +56,8 @@ def to_storage(kind: ServedKind, manifest: Manifest) -> Manifest:
 def from_storage(kind: ServedKind, manifest: Manifest) -> Manifest:
     """A stored manifest in the kind's version."""
     if manifest["apiVersion"] == kind.gvk.api_version:
-        return manifest
+        version = int(manifest["metadata"].get("resourceVersion") or 0)
+        return structural.default(kind, manifest) if _may_lack_defaults(kind, version) else manifest
     view = _VIEWS.get((kind.gvk.group, kind.gvk.kind))
     converted = view[1](manifest) if view else manifest
     converted = {**converted, "apiVersion": kind.gvk.api_version}
@@ -67,4 +68,10 @@ def from_storage(kind: ServedKind, manifest: Manifest) -> Manifest:
 
 def is_stored_form(kind: ServedKind, stored: StoredObject) -> bool:
     """Whether the stored bytes are what a client of this version is to see."""
-    return bool(stored.manifest["apiVersion"] == kind.gvk.api_version)
+    if stored.manifest["apiVersion"] != kind.gvk.api_version:
+        return False
+    return not _may_lack_defaults(kind, stored.version) or from_storage(kind, stored.manifest) is stored.manifest
+
+
+def _may_lack_defaults(kind: ServedKind, version: int) -> bool:
+    return version <= kind.since and structural.has_defaults(kind)

@@ -36,7 +36,7 @@ class CrdController:
         self._terminating: dict[StorageKey, str] = {}
         for stored in store.list(CRDS):
             if is_established(stored.manifest):
-                self._serve(stored.manifest)
+                self._serve(stored.manifest, stored.version)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -66,14 +66,14 @@ class CrdController:
         status = decide_status(crd, self._taken_names(crd), _now())
         if _is_true(status, "Established"):
             # Served first: whoever waits for the condition uses the API at once.
-            self._serve(crd)
+            self._serve(crd, self._store.version)
         if status != crd.get("status"):
             await self._access.update({**crd, "status": status}, "status")
 
-    def _serve(self, crd: Manifest) -> None:
+    def _serve(self, crd: Manifest, since: int) -> None:
         name = crd["metadata"]["name"]
         if self._served.get(name) != crd["spec"]:
-            self._registry.add_crd(crd)
+            self._registry.add_crd(crd, since)
             self._served[name] = crd["spec"]
 
     def _forget(self, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from afflux.controlplane.served_kind import CustomVersion, PrinterColumn, ServedKind, StorageKey
@@ -20,13 +21,13 @@ def crd_storage_key(crd: Manifest) -> StorageKey:
     return StorageKey(crd["spec"]["group"], crd["spec"]["names"]["plural"])
 
 
-def kinds_of_crd(crd: Manifest) -> Iterator[ServedKind]:
-    """One kind for each served version of a CRD in its stored (defaulted, validated) form."""
+def kinds_of_crd(crd: Manifest, since: int = 0) -> Iterator[ServedKind]:
+    """One kind for each served version of a CRD in its stored (defaulted, validated) form; ``since``: see there."""
     spec = crd["spec"]
     storage_version = next(version["name"] for version in spec["versions"] if version.get("storage"))
     for version in spec["versions"]:
         if version.get("served"):
-            yield _served(spec, version, storage_version)
+            yield replace(_served(spec, version, storage_version), since=since)
 
 
 def _served(spec: Manifest, version: Manifest, storage_version: str) -> ServedKind:

@@ -44,10 +44,13 @@ class KindRegistry:
         """Every served kind; versions of one kind are separate."""
         return iter(tuple(self._by_path.values()))
 
-    def add_crd(self, crd: Manifest) -> None:
-        """Serve the versions of an accepted, established CRD (stored form); replaces what it served before."""
+    def add_crd(self, crd: Manifest, since: int = 0) -> None:
+        """Serve the versions of an accepted, established CRD (stored form); replaces what it served before.
+
+        ``since`` is the store's version when its present schema came: older objects are defaulted when they are read.
+        """
         self._drop(crd_storage_key(crd))
-        kinds = tuple(kinds_of_crd(crd))
+        kinds = tuple(kinds_of_crd(crd, since))
         for kind in kinds:
             self._serve(kind)
         self._custom[crd_storage_key(crd)] = kinds

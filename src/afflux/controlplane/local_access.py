@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from afflux.controlplane import binding
 from afflux.controlplane.access import ChangeEvent, Listing, Propagation
 from afflux.controlplane.conversion import from_storage
 from afflux.controlplane.decoding import decoded
@@ -78,7 +79,9 @@ class LocalAccess:
         return self._replace(kind, live, apply_merge_patch(from_storage(kind, live.manifest), patch), subresource)
 
     async def bind(self, namespace: str, pod: str, node: str) -> None:
-        await self.patch(_POD, namespace, pod, {"spec": {"nodeName": node}})
+        await _clients_first()
+        kind = self._kind(_POD)
+        binding.bind(self._writer, kind, self._live(kind, namespace, pod), node, self._author())
 
     async def delete(
         self,

@@ -69,6 +69,8 @@ class ServedKind:
     """What Go prints for an empty object of the kind: the old side of a create, for ownership."""
     load_schema: Callable[[], Schema | None] = field(repr=False)
     custom: CustomVersion | None = None
+    since: int = 0
+    """Objects stored at this version of the store or before may lack the schema's defaults: they get them when read."""
 
     @cached_property
     def subresources(self) -> frozenset[str]:

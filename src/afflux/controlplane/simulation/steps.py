@@ -77,7 +77,7 @@ NODE_ONLY: Final = frozenset({Part.NODE})
 PROTECTION_ONLY: Final = frozenset({Part.PROTECTION})
 """What keeps a plane without simulation from holding deleted claims forever."""
 
-_OWNERS = (REPLICA_SET, STATEFUL_SET, DAEMON_SET, JOB, REPLICATION_CONTROLLER)
+_OWNERS = (DEPLOYMENT, REPLICA_SET, STATEFUL_SET, DAEMON_SET, JOB, REPLICATION_CONTROLLER)
 """Whose annotations say what becomes of their Pods."""
 
 
@@ -100,6 +100,7 @@ class Steps:
         self._parts = parts
         self._node = simulated
         self._addresses: dict[str, str] = {}
+        self._promised: dict[str, str] = {}
         self._next_address = 0
         self.table: dict[GroupVersionKind, tuple[Step, ...]] = self._table()
 
@@ -146,10 +147,11 @@ class Steps:
         """A Pod has an address."""
         if address := (pod.get("status") or {}).get("podIP"):
             self._addresses[address] = pod["metadata"]["uid"]
+            self._promised.pop(pod["metadata"]["uid"], None)
 
     def free_address(self, pod: Manifest) -> None:
         """A Pod is gone."""
-        address = (pod.get("status") or {}).get("podIP") or ""
+        address = (pod.get("status") or {}).get("podIP") or self._promised.pop(pod["metadata"]["uid"], "")
         if self._addresses.get(address) == pod["metadata"]["uid"]:
             del self._addresses[address]
 
@@ -157,7 +159,8 @@ class Steps:
         """The Pods that a workload's changed switches concern, where nobody else writes them into the Pods."""
         if Part.CONTROLLERS in self._parts or inherited(new) == inherited(before):
             return []
-        return [place_of(pod) for pod in self._view.controlled(new, POD)]
+        owners = [new, *self._view.controlled(new, REPLICA_SET)]
+        return [place_of(pod) for owner in owners for pod in self._view.controlled(owner, POD)]
 
     # Workloads
 
@@ -211,16 +214,22 @@ class Steps:
 
     def _with_switches(self, pod: Manifest) -> Manifest:
         """A Pod with the annotations of its workload, where nobody has handed them down."""
-        owner = controller_of(pod)
-        if Part.CONTROLLERS in self._parts or owner is None:
+        if Part.CONTROLLERS in self._parts or (owner := self._controller(pod)) is None:
             return pod
-        group, version = parse_api_version(str(owner.get("apiVersion") or ""))
-        kind = GroupVersionKind(group, version, str(owner.get("kind")))
-        found = self._view.get(Place(kind, pod["metadata"]["namespace"], str(owner.get("name"))))
-        switches = inherited(found) if found is not None else {}
+        # A real ReplicaSet has copies of its Deployment's annotations, and keeps them when the Deployment loses them.
+        switches = inherited(self._controller(owner) or owner)
         if not switches:
             return pod
         return {**pod, "metadata": {**pod["metadata"], "annotations": {**switches, **annotations_of(pod)}}}
+
+    def _controller(self, manifest: Manifest) -> Manifest | None:
+        """The workload that an object belongs to, if it is known."""
+        owner = controller_of(manifest)
+        if owner is None:
+            return None
+        group, version = parse_api_version(str(owner.get("apiVersion") or ""))
+        kind = GroupVersionKind(group, version, str(owner.get("kind")))
+        return self._view.get(Place(kind, manifest["metadata"]["namespace"], str(owner.get("name"))))
 
     def _missing_claim(self, pod: Manifest) -> str:
         """The first claim of a Pod that isn't bound."""
@@ -232,12 +241,15 @@ class Steps:
         return ""
 
     def _new_address(self, uid: str) -> str:
-        """The next address of the Pod network that no Pod has."""
+        """The next address of the Pod network that no Pod has; the same one until the Pod has it."""
+        if uid in self._promised:
+            return self._promised[uid]
         while True:
             self._next_address = self._next_address % (_POD_NETWORK.num_addresses - 2) + 1
             address = str(_POD_NETWORK[self._next_address])
             if self._addresses.get(address, uid) == uid:
                 self._addresses[address] = uid
+                self._promised[uid] = address
                 return address
 
     # Services, storage, and kinds that only look on

@@ -48,6 +48,11 @@ def default(kind: ServedKind, manifest: Manifest) -> Manifest:
     return default_resource(_schema(kind), manifest)
 
 
+def has_defaults(kind: ServedKind) -> bool:
+    """Whether the schema fills in anything."""
+    return _schema(kind).has_defaults
+
+
 def validate(
     kind: ServedKind, new: Manifest, old: Manifest | None, warnings: list[str] | None = None
 ) -> list[FieldError]:

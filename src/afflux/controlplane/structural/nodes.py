@@ -52,6 +52,8 @@ class SchemaNode:
     negated: SchemaNode | None
     has_rules: bool = field(default=False)
     """Whether this node or one below it has rules."""
+    has_defaults: bool = field(default=False)
+    """Whether this node or one below it has a default."""
 
     def child(self, name: str) -> SchemaNode | None:
         """The schema of a field; None where nothing is said about it."""
@@ -86,6 +88,7 @@ def read_schema(raw: Mapping[str, Json]) -> SchemaNode:
         one_of=_alternatives(raw, "oneOf"),
         negated=read_schema(raw["not"]) if isinstance(raw.get("not"), dict) else None,
         has_rules=bool(rules) or any(node.has_rules for node in below),
+        has_defaults="default" in raw or any(node.has_defaults for node in below),
     )
 
 

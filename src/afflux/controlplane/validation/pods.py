@@ -36,6 +36,16 @@ _POD_UPDATE = (
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 )
 
+_MAY_CHANGE = frozenset(
+    {
+        "activeDeadlineSeconds",
+        "ephemeralContainers",
+        "schedulingGates",
+        "terminationGracePeriodSeconds",
+        "tolerations",
+    }
+)
+
 
 def validate_pod(new: Node, old: Node | None) -> Errors:
     """A Pod; after creation nearly nothing of its spec may change."""
@@ -45,6 +55,11 @@ def validate_pod(new: Node, old: Node | None) -> Errors:
     elif _frozen(spec) != _frozen(node(old.get("spec"))):
         yield forbidden("spec", _POD_UPDATE)
     else:
+        gates = nodes(node(old.get("spec")).get("schedulingGates"))
+        for gate in nodes(spec.get("schedulingGates")):
+            if gate not in gates:
+                words = f"only deletion is allowed, but found new scheduling gate '{gate.get('name')}'"
+                yield forbidden("spec.schedulingGates", words)
         before = nodes(node(old.get("spec")).get("tolerations"))
         if any(toleration not in nodes(spec.get("tolerations")) for toleration in before):
             yield forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")
@@ -52,7 +67,13 @@ def validate_pod(new: Node, old: Node | None) -> Errors:
 
 def _frozen(spec: Node) -> Node:
     """What of a Pod's spec must stay as it was."""
-    free = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "ephemeralContainers", "nodeName")
+    free = (
+        "activeDeadlineSeconds",
+        "tolerations",
+        "terminationGracePeriodSeconds",
+        "ephemeralContainers",
+        "schedulingGates",
+    )
     kept = {name: value for name, value in spec.items() if name not in free}
     for name in ("containers", "initContainers"):
         kept[name] = [{k: v for k, v in one.items() if k != "image"} for one in nodes(spec.get(name))]

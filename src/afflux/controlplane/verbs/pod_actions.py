@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import orjson
 
+from afflux.controlplane import binding
 from afflux.controlplane.deletion import delete, options_from
-from afflux.controlplane.errors import ApiStatusError, conflict
+from afflux.controlplane.errors import ApiStatusError
 from afflux.controlplane.negotiation import decode_body
 from afflux.controlplane.served_kind import StorageKey
 from afflux.controlplane.stored import StoredObject
@@ -36,13 +37,7 @@ def bind(writer: Writer, request: ApiRequest) -> Answer:
     author = request.author()
     live = live_object(writer.store, request)
     body, _ = decode_body(request.body, request.content_type, "Binding")
-    node = (body.get("target") or {}).get("name", "")
-    if live.manifest["spec"].get("nodeName"):
-        words = f'pod {live.name} is already assigned to node "{live.manifest["spec"]["nodeName"]}"'
-        raise conflict(request.kind.named(live.name)._replace(resource="pods/binding"), words)
-    metadata = dict(live.manifest["metadata"])
-    new = {**live.manifest, "metadata": metadata, "spec": {**live.manifest["spec"], "nodeName": node}}
-    writer.replaced(request.kind, live, new, author)
+    binding.bind(writer, request.kind, live, (body.get("target") or {}).get("name", ""), author)
     status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
     return Answer(orjson.dumps(status), 201, wrote=True)
 
