@@ -43,6 +43,15 @@ current-context: x
 """
 
 
+ARTIFACT = {
+    "digest": "sha256:" + "0" * 64,
+    "path": "gitrepository/flux-system/app/0.tar.gz",
+    "url": "http://artifacts.example.com/gitrepository/flux-system/app/0.tar.gz",
+    "revision": "main@sha1:0",
+    "lastUpdateTime": "2026-01-01T00:00:00Z",
+}
+
+
 @dataclass
 class Driver:
     """Runs the reconciler as the runtime does, and keeps the object's status between runs."""
@@ -204,7 +213,7 @@ async def test_an_artifact_that_vanished_or_was_torn_is_made_anew(
     told = [(reason, message[:40]) for kind, reason, message in events(settlement) if kind == "error"]
     verified = ("ArtifactVerificationFailed", "failed to verify integrity of artifact: ")
     assert told == ([] if damage == "gone" else [verified])
-    [_, rebuilt] = driver.published
+    rebuilt = driver.published[-1]
     assert condition_of(rebuilt, "ArtifactOutdated") is None
     assert (condition_of(rebuilt, "Ready") or {})["status"] == "Unknown"
     assert "artifact" not in rebuilt
@@ -351,6 +360,17 @@ async def test_what_only_a_person_can_mend_stalls(driver: Driver, spec: Manifest
     assert words in stalled[2]
     assert driver.condition("FetchFailed") == ("True", *stalled[1:])
     assert settlement.requeue is None
+
+
+async def test_the_storage_is_looked_at_before_the_url_and_the_credentials(driver: Driver) -> None:
+    follow(driver, "http://")
+    driver.manifest["status"] = {"artifact": ARTIFACT, "observedGeneration": 1}
+    await driver.run()
+    assert "artifact" not in driver.status
+    follow(driver, "https://git.example.com/x", secretRef={"name": "unreachable"})
+    await driver.run()
+    assert (condition_of(driver.status, "Reconciling") or {})["message"] == "building artifact"
+    assert (condition_of(driver.status, "FetchFailed") or {})["reason"] == "AuthenticationFailed"
 
 
 async def test_an_unwritable_store_is_a_storage_failure(driver: Driver, upstream: Upstream) -> None:

@@ -9,7 +9,7 @@ import pytest
 from afflux.kube.client import KubeClient, PatchType, Selection, Target
 from afflux.objects.manifest import Json
 from afflux.runtime.conditions import condition_of
-from fleet import CONFIG_MAP, DEPLOYMENT, Fleet, fleet
+from fleet import CONFIG_MAP, DEPLOYMENT, EVENT, Fleet, fleet
 from waiting import eventually
 
 
@@ -181,10 +181,18 @@ async def test_an_unknown_field_is_refused_with_its_line_where_fields_are_checke
     assert revision
 
 
-async def test_an_unknown_field_is_dropped_elsewhere(here: Fleet) -> None:
+async def test_an_unknown_field_is_dropped_elsewhere_with_a_warning(here: Fleet) -> None:
     revision = await here.commit({"web.yaml": deployment("web", more="          imagePullPolice: Always\n")})
     await here.kustomization("apps")
     await here.ready("apps", revision=revision)
+
+    async def warning() -> Json:
+        events = (await here.client.list(EVENT, Selection(here.namespace))).items
+        return next((event for event in events if event["reason"] == "UnknownFields"), None)
+
+    told = await eventually(warning)
+    assert told["type"] == "Warning"
+    assert 'web.yaml:18: unknown field "spec.template.spec.containers[0].imagePullPolice"' in told["message"]
 
 
 async def test_invalid_yaml_names_the_file_and_the_line_and_keeps_everything(here: Fleet) -> None:

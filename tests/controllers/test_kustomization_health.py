@@ -70,9 +70,16 @@ async def test_everything_applied_is_waited_for(here: Fleet) -> None:
         f"Running health checks for revision {revision} with a timeout of 5m0s"
     )
     assert await here.inventory("apps") == ["_one__ConfigMap", "_slow_source.toolkit.fluxcd.io_GitRepository"]
+    here.ahead = timedelta(seconds=7)
     await report(here, "slow", Ready="True")
     done = await here.ready("apps", revision=revision)
-    assert (condition_of(done, "Healthy") or {})["message"].startswith("Health check passed in ")
+    assert (condition_of(done, "Healthy") or {})["message"].startswith("Health check passed in 7.")
+    assert done["history"][0]["lastReconciledDuration"].startswith("7.")
+    assert await eventually(lambda: _said(here, "Reconciliation finished in 7."))
+
+
+async def _said(here: Fleet, text: str) -> list[dict[str, Json]]:
+    return here.said("apps", text)
 
 
 async def test_a_fix_overtakes_a_wait_at_once(here: Fleet) -> None:

@@ -54,10 +54,13 @@ class GitRepositoryReconciler:
     async def reconcile(self, run: Run[GitRepository]) -> Done:
         """Resolves the reference, and fetches and stores what it means where that is new."""
         spec = run.object.spec
-        remote = await self._remote(run)
-        fetcher = GitFetcher(remote, _wanted(spec.ref), self._http, self._mirrors)
+
+        async def fetcher() -> _Explained:
+            remote = await self._remote(run)
+            return _Explained(GitFetcher(remote, _wanted(spec.ref), self._http, self._mirrors), remote.url)
+
         plan = Plan(
-            fetcher=_Explained(fetcher, remote.url),
+            fetcher=fetcher,
             failure_reason=GIT_OPERATION_FAILED,
             unchanged_reason=GIT_OPERATION_SUCCEEDED,
             ignore=spec.ignore,

@@ -114,6 +114,7 @@ class KustomizationReconciler:
         run.annotate(**history_metadata(offer))
         wait = self._waits.resumable(run.key, _occasion(run, offer))
         if wait is not None and run.causes <= _ONLY_LOOKS_AGAIN:
+            run.continues(wait.began)
             run.snapshot(wait.digest, history_metadata(offer))
             return self._conclude(run, offer, wait, self._waits.look(run.key, wait, run.clock()))
         self._waits.forget(run.key)
@@ -203,6 +204,7 @@ class KustomizationReconciler:
             return _succeeded(run, offer)
         wait = health.HealthWait(
             occasion=_occasion(run, offer),
+            began=run.started,
             started=run.clock(),
             timeout=run.object.spec.timeout_seconds,
             digest=rendered.digest,

@@ -48,9 +48,11 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class HealthWait:
-    """A wait under way. ``news``: whether passing is worth an event. ``digest``: of what was built."""
+    """A wait under way. ``began``: when the run did that led to it. ``news``: whether passing is worth an event.
+    ``digest``: of what was built."""
 
     occasion: Occasion
+    began: datetime
     started: datetime
     timeout: float
     digest: str

@@ -5,7 +5,7 @@ controller.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -57,14 +57,15 @@ T = TypeVar("T", bound=SourceObject)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How one object's source is followed in one run.
+    """How one object's source is followed in one run. The fetcher is made (and credentials are read) once the storage
+    was looked at.
 
     ``failure_reason`` is given for what goes wrong at the remote unless the error has a reason of its own, and
     ``unchanged_reason`` for a look at it that found nothing new; ``observed`` are the status fields that say what an
     artifact is made with, and ``as_observed`` whether they are so already.
     """
 
-    fetcher: Fetcher
+    fetcher: Callable[[], Awaitable[Fetcher]]
     failure_reason: str
     unchanged_reason: str
     ignore: str | None
@@ -86,22 +87,23 @@ class SourceRoad:
 
     async def follow(self, run: Run[T], plan: Plan) -> Done:
         """Makes the stored artifact that of the source's revision. What did not move is not fetched again."""
-        key = ArtifactKey(run.key.kind, run.key.namespace, run.key.name)
+        key = _artifact_key(run)
         for past in (STORAGE_OPERATION_FAILED, ARTIFACT_OUTDATED):
             run.clear(past)
         stored = await self._stored(run, key)
+        fetcher = await plan.fetcher()
         async with run.step("resolving the revision", fails_as=plan.failure_reason, condition=FETCH_FAILED):
-            revision = await plan.fetcher.resolve()
+            revision = await fetcher.resolve()
         if stored is not None and stored.revision == revision.text and plan.as_observed:
             outcome = _Outcome(stored, f"commit '{revision.text}'")
             _tell_unchanged(run, plan, revision)
         else:
-            outcome = await self._renew(run, key, plan, revision, stored)
+            outcome = await self._renew(run, plan, fetcher, revision, stored)
         return self._settled(run, plan, outcome)
 
     async def remove(self, run: Run[T]) -> Done:
         """Removes all that is stored for an object."""
-        key = ArtifactKey(run.key.kind, run.key.namespace, run.key.name)
+        key = _artifact_key(run)
         await asyncio.to_thread(self.store.remove, key)
         return Done("removed the artifacts")
 
@@ -136,7 +138,7 @@ class SourceRoad:
             _trace(run, GARBAGE_COLLECTION_SUCCEEDED, f"garbage collected {collected} artifacts")
 
     async def _renew(
-        self, run: Run[T], key: ArtifactKey, plan: Plan, revision: Revision, stored: Artifact | None
+        self, run: Run[T], plan: Plan, fetcher: Fetcher, revision: Revision, stored: Artifact | None
     ) -> _Outcome:
         progress = None
         if stored is None or stored.revision != revision.text:
@@ -147,16 +149,16 @@ class SourceRoad:
         async with run.step("fetching", fails_as=plan.failure_reason, condition=FETCH_FAILED, progress=progress):
             if progress:
                 await run.publish()
-            async with plan.fetcher.fetch(revision) as fetched:
-                artifact = await self._publish(run, key, plan, fetched)
+            async with fetcher.fetch(revision) as fetched:
+                artifact = await self._publish(run, plan, fetched)
         run.clear(ARTIFACT_OUTDATED)
         return _Outcome(artifact, fetched.about)
 
-    async def _publish(self, run: Run[T], key: ArtifactKey, plan: Plan, fetched: Fetched) -> Artifact:
+    async def _publish(self, run: Run[T], plan: Plan, fetched: Fetched) -> Artifact:
         """What is wrong with the remote is seen here too, since files are read as they are packed: that is the step of
         our caller. What is wrong with the storage isn't the remote's fault."""
         try:
-            return await asyncio.to_thread(_store, self.store, key, plan, fetched)
+            return await asyncio.to_thread(_store, self.store, _artifact_key(run), plan, fetched)
         except (OSError, ArtifactError) as error:
             run.clear(FETCH_FAILED)
             message = f"unable to archive artifact to storage: {error}"
@@ -176,6 +178,10 @@ class SourceRoad:
         run.annotate(revision=artifact.revision, digest=artifact.digest)
         _tell(run, outcome)
         return Done(message, reason=SUCCEEDED, revision=artifact.revision)
+
+
+def _artifact_key(run: Run[T]) -> ArtifactKey:
+    return ArtifactKey(run.key.kind, run.key.namespace, run.key.name)
 
 
 def _store(store: ArtifactStore, key: ArtifactKey, plan: Plan, fetched: Fetched) -> Artifact:

@@ -57,6 +57,15 @@ class Run(Generic[T]):
     def __post_init__(self) -> None:
         self._started = self.clock()
 
+    @property
+    def started(self) -> datetime:
+        """When what this run does began; its duration in words and history counts from then."""
+        return self._started
+
+    def continues(self, started: datetime) -> None:
+        """This run takes up what an earlier one began and left waiting."""
+        self._started = started
+
     @asynccontextmanager
     async def step(
         self, doing: str, *, fails_as: str, condition: str | None = None, progress: str | None = None
