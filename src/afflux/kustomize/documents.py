@@ -18,6 +18,7 @@ from afflux.lang.yaml.folding import refolded
 from afflux.lang.yaml.reader import MAX_TEXT, Reader
 from afflux.objects.manifest import Json, Manifest
 
+CONVERTING = "error converting YAML to JSON: "
 SEPARATOR = re.compile(r"\n---([^\n]*)\n")
 
 
@@ -192,6 +193,6 @@ def load_config(text: str, source: str) -> Json:
         documents = load_documents(text, source=source)
     except YamlError as error:
         place = Place(file=source, line=error.line)
-        shown = f"error converting YAML to JSON: yaml: line {error.line}: {error.problem}"
+        shown = f"{CONVERTING}yaml: line {error.line}: {error.problem}"
         raise MalformedDocument(shown, place) from None
     return documents[0].value if documents and documents[0].index == 0 else None

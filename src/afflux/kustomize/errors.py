@@ -48,6 +48,10 @@ class KustomizeError(Exception):
         merged = place if self.place == NOWHERE else self.place
         return self._copy(f"{prefix}: {self.message}", merged)
 
+    def saying(self, message: str) -> "KustomizeError":
+        """The same error with another message."""
+        return self._copy(message, self.place)
+
     def at(self, place: Place) -> "KustomizeError":
         """The same error with a place; one it has already is completed, not replaced."""
         own = self.place

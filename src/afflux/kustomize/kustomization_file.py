@@ -5,8 +5,9 @@ from typing import Final
 
 import msgspec
 
-from afflux.kustomize.documents import load_config
+from afflux.kustomize.documents import CONVERTING, load_config
 from afflux.kustomize.errors import InvalidKustomization, MalformedDocument, Place
+from afflux.kustomize.scalars import copied
 from afflux.kustomize.structs import go_problem, recased, without_nulls
 from afflux.kustomize.transformer_config import FieldSpecEntry
 from afflux.lang.yaml import locate
@@ -86,7 +87,7 @@ class GeneratorOptions(_Entry, frozen=True):
 
 
 class Generator(_Entry, frozen=True):
-    """An entry of ``configMapGenerator`` or ``secretGenerator`` (``type`` is for secrets)."""
+    """An entry of ``configMapGenerator``."""
 
     namespace: str = ""
     name: str = ""
@@ -95,8 +96,13 @@ class Generator(_Entry, frozen=True):
     files: list[str] = []
     envs: list[str] = []
     env: str = ""
-    type: str = ""
     options: GeneratorOptions | None = None
+
+
+class SecretGenerator(Generator, frozen=True):
+    """An entry of ``secretGenerator``."""
+
+    type: str = ""
 
 
 class FieldOptions(_Entry, frozen=True):
@@ -213,7 +219,7 @@ class Kustomization(_Entry, frozen=True):
     crds: list[str] = []
     bases: list[str] = []
     config_map_generator: list[Generator] = []
-    secret_generator: list[Generator] = []
+    secret_generator: list[SecretGenerator] = []
     helm_globals: dict[str, Json] = {}
     helm_charts: list[dict[str, Json]] = []
     helm_chart_inflation_generator: list[dict[str, Json]] = []
@@ -240,6 +246,8 @@ class Kustomization(_Entry, frozen=True):
         return [*self.images, *self.image_tags]
 
 
+MAX_PROBLEMS: Final = 20
+"""Of a file that is all wrong, so many problems are told."""
 _FIX: Final = "Run 'kustomize edit fix' to update your Kustomization automatically."
 OLD_SPELLINGS: Final = (
     ("bases", "resources", _FIX),
@@ -260,9 +268,11 @@ def parse_kustomization(text: str, source: str) -> tuple[Kustomization, list[str
     try:
         raw = load_config(text, source)
     except MalformedDocument as error:
-        raise InvalidKustomization(f"invalid Kustomization: {error.message} in {source}", error.place) from None
+        problem = error.message.removeprefix(CONVERTING)
+        raise InvalidKustomization(f"invalid Kustomization: {problem} in {source}", error.place) from None
     if raw is not None and not isinstance(raw, dict):
-        raise _invalid(source, f"json: cannot unmarshal {_go_name(raw)} into Go value of type types.Kustomization", 1)
+        problem = f"json: cannot unmarshal {_go_name(raw)} into Go value of type types.Kustomization"
+        raise _invalid(source, text, [(problem, "")])
     fields = without_nulls(raw or {})
     kustomization = _converted(fields, text, source)
     if not any(value not in ("", False) for key, value in fields.items() if key not in ("apiVersion", "kind")):
@@ -279,23 +289,68 @@ def parse_kustomization(text: str, source: str) -> tuple[Kustomization, list[str
 def _converted(fields: dict[str, Json], text: str, source: str) -> Kustomization:
     try:
         return msgspec.convert(fields, Kustomization)
-    except msgspec.ValidationError as error:
+    except msgspec.ValidationError:
+        return _mended(recased(fields, Kustomization), text, source)
+
+
+def _mended(fields: dict[str, Json], text: str, source: str) -> Kustomization:
+    """The kustomization if its fields were only spelled in another case; else an error that names all problems."""
+    problems: list[tuple[str, str]] = []
+    remaining = copied(fields)
+    while len(problems) < MAX_PROBLEMS:
         try:
-            return msgspec.convert(recased(fields, Kustomization), Kustomization)
-        except msgspec.ValidationError:
-            raise _explained(error, text, source) from None
+            kustomization = msgspec.convert(remaining, Kustomization)
+        except msgspec.ValidationError as error:
+            problem, path = go_problem(error)
+            problems.append((problem, path))
+            if not _without(remaining, _steps(path)):
+                break
+            continue
+        if not problems:
+            return kustomization
+        break
+    problems.extend(_contradictions(fields))
+    raise _invalid(source, text, problems)
 
 
-def _explained(error: msgspec.ValidationError, text: str, source: str) -> InvalidKustomization:
-    problem, path = go_problem(error)
-    steps = [int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", path)]
-    return _invalid(source, problem, locate(text, 0, steps) or 0, path)
+def _steps(path: str) -> list[str | int]:
+    return [int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", path)]
 
 
-def _invalid(source: str, problem: str, line: int, path: str = "") -> InvalidKustomization:
-    where = f" ({source}:{line}{', ' + path if path else ''})" if line else f" ({source})"
-    place = Place(kustomization=source, entry=path, file=source, line=line, field=path)
-    return InvalidKustomization(f"invalid Kustomization: {problem}{where}", place)
+def _without(value: Json, steps: list[str | int]) -> bool:
+    """Takes a field away, so that others can be looked at; tells whether it was there."""
+    for step in steps[:-1]:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    if steps and isinstance(value, dict) and steps[-1] in value:
+        del value[str(steps[-1])]
+        return True
+    if steps and isinstance(value, list) and isinstance(steps[-1], int) and steps[-1] < len(value):
+        is_text = value[steps[-1]] == ""
+        value[steps[-1]] = {} if is_text or isinstance(value[steps[-1]], dict) else ""
+        return not is_text
+    return False
+
+
+def _contradictions(fields: dict[str, Json]) -> list[tuple[str, str]]:
+    replacements = fields.get("replacements")
+    return [
+        ("value and resource selectors are mutually exclusive", f"replacements[{index}]")
+        for index, each in enumerate(replacements if isinstance(replacements, list) else ())
+        if isinstance(each, dict) and "source" in each and "sourceValue" in each
+    ]
+
+
+def _invalid(source: str, text: str, problems: list[tuple[str, str]]) -> InvalidKustomization:
+    shown = []
+    for problem, path in problems:
+        line = locate(text, 0, _steps(path)) or 0
+        shown.append(f"{problem} ({source}:{line}{', ' + path if path else ''})")
+    first = problems[0][1]
+    place = Place(source, first, source, locate(text, 0, _steps(first)) or 0, first)
+    return InvalidKustomization(f"invalid Kustomization: {'; '.join(shown)}", place)
 
 
 def _go_name(value: Json) -> str:

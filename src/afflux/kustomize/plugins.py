@@ -23,6 +23,7 @@ from afflux.kustomize.kustomization_file import (
     PatchOptions,
     Replacement,
     Replica,
+    SecretGenerator,
     Selector,
 )
 from afflux.kustomize.loader import Loader
@@ -248,11 +249,11 @@ TRANSFORMERS: Final[dict[str, Callable[[Config], Transformer]]] = {
 """The built-in transformers that a configuration may ask for."""
 
 
-def _from_arguments(make: Callable[..., Resource]) -> Callable[[Config], list[Resource]]:
+def _from_arguments(make: Callable[..., Resource], struct: type[Generator]) -> Callable[[Config], list[Resource]]:
     def generate(config: Config) -> list[Resource]:
         value = config.value()
         metadata = value.pop("metadata", {})
-        generator = converted({"name": metadata.get("name"), **_named(metadata), **value}, Generator, config.source)
+        generator = converted({"name": metadata.get("name"), **_named(metadata), **value}, struct, config.source)
         return [make(generator, config.loader, config.resource.origin)]
 
     return generate
@@ -267,9 +268,9 @@ def _iam_policy(config: Config) -> list[Resource]:
 
 
 GENERATORS: Final[dict[str, Callable[[Config], list[Resource]]]] = {
-    "ConfigMapGenerator": _from_arguments(config_map),
+    "ConfigMapGenerator": _from_arguments(config_map, Generator),
     "IAMPolicyGenerator": _iam_policy,
-    "SecretGenerator": _from_arguments(secret),
+    "SecretGenerator": _from_arguments(secret, SecretGenerator),
 }
 """The built-in generators that a configuration may ask for."""
 

@@ -1,8 +1,10 @@
 """What a kustomization's fields ask for, in the order in which kustomize does it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Final, NamedTuple, Protocol
+from contextlib import AbstractContextManager, contextmanager
+from typing import Final, NamedTuple, Protocol, TypeVar
+
+import msgspec
 
 from afflux.kustomize.documents import load_config
 from afflux.kustomize.errors import InvalidKustomization, KustomizeError, Place, Refused
@@ -28,6 +30,8 @@ from afflux.kustomize.transformers.patches import (
 )
 from afflux.kustomize.transformers.replacements import ReplacementTransformer
 from afflux.kustomize.transformers.replicas import ReplicaTransformer
+
+G = TypeVar("G", bound=Generator)
 
 
 class Transformer(Protocol):
@@ -210,17 +214,14 @@ class Generation(NamedTuple):
 def generations(kustomization: Kustomization, loader: Loader, source: str) -> Iterator[Generation]:
     """The resources of ``configMapGenerator`` and ``secretGenerator``. Charts are refused."""
     origin = Origin(source)
-    for kind, field, generators, make in (
-        ("ConfigMapGenerator", "configMapGenerator", kustomization.config_map_generator, config_map),
-        ("SecretGenerator", "secretGenerator", kustomization.secret_generator, secret),
-    ):
-        for index, generator in enumerate(generators):
-            entry = f"{field}[{index}]"
-            merged = _with_options(generator, kustomization)
-            try:
-                yield Generation(kind, make(merged, loader, origin), entry)
-            except KustomizeError as error:
-                raise placed_at(error, source, entry) from None
+    for index, config in enumerate(kustomization.config_map_generator):
+        with _placed(source, entry := f"configMapGenerator[{index}]"):
+            made = config_map(_with_options(config, kustomization), loader, origin)
+        yield Generation("ConfigMapGenerator", made, entry)
+    for index, secrets in enumerate(kustomization.secret_generator):
+        with _placed(source, entry := f"secretGenerator[{index}]"):
+            made = secret(_with_options(secrets, kustomization), loader, origin)
+        yield Generation("SecretGenerator", made, entry)
     if kustomization.helm_charts or kustomization.helm_chart_inflation_generator:
         raise Refused(
             f"helmCharts of {source} would run Helm, which a build never does;"
@@ -229,18 +230,9 @@ def generations(kustomization: Kustomization, loader: Loader, source: str) -> It
         )
 
 
-def _with_options(generator: Generator, kustomization: Kustomization) -> Generator:
-    options = merged_options(generator.options, kustomization.generator_options)
-    return Generator(
-        namespace=generator.namespace,
-        name=generator.name,
-        behavior=generator.behavior,
-        literals=generator.literals,
-        files=generator.files,
-        envs=generator.envs,
-        env=generator.env,
-        type=generator.type,
-        options=options,
+def _with_options(generator: G, kustomization: Kustomization) -> G:
+    return msgspec.structs.replace(
+        generator, options=merged_options(generator.options, kustomization.generator_options)
     )
 
 
@@ -249,13 +241,17 @@ def placed_at(error: KustomizeError, source: str, entry: str) -> KustomizeError:
     if error.place.kustomization:
         return error
     placed = error.at(Place(source, entry))
-    return placed._copy(f"{placed.message.rstrip()} (in {source}: {entry})", placed.place)
+    return placed.saying(f"{placed.message.rstrip()} (in {source}: {entry})")
 
 
 @contextmanager
-def naming(around: Surroundings, entry: str) -> Iterator[None]:
-    """Errors raised within are put down to an entry of the kustomization."""
+def _placed(source: str, entry: str) -> Iterator[None]:
     try:
         yield
     except KustomizeError as error:
-        raise placed_at(error, around.source, entry) from None
+        raise placed_at(error, source, entry) from None
+
+
+def naming(around: Surroundings, entry: str) -> AbstractContextManager[None]:
+    """Errors raised within are put down to an entry of the kustomization."""
+    return _placed(around.source, entry)

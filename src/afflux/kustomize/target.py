@@ -164,13 +164,16 @@ class Target:
     def _component(self, into: Accumulation, path: str, entry: str) -> Accumulation:
         try:
             loader = self.loader.enter(path)
+        except KustomizeError as error:
+            raise placed_at(_quoted("loader.New", error), self.source, entry) from None
+        try:
             target = self._other(loader, path)
             if not target.kustomization.is_component:
                 kind = target.kustomization.kind or "Kustomization"
                 raise InvalidKustomization(f"expected kind 'Component' for path '{loader.root}' but got '{kind}'")
             return target.accumulate(into)
         except KustomizeError as error:
-            raise placed_at(error, self.source, entry) from None
+            raise placed_at(_quoted("accumulateDirectory:", error), self.source, entry) from None
 
     def _other(self, loader: Loader, path: str) -> "Target":
         try:
@@ -261,6 +264,10 @@ class Target:
                     config.origin_note = self.trail.file_note(self.file_name)
                 gathered.resources.append(config)
         return list(self._resources(gathered, paths, field_name).resources)
+
+
+def _quoted(doing: str, error: KustomizeError) -> KustomizeError:
+    return error.saying(f'{doing} "{error.message}"')
 
 
 def objects_of(text: str, source: str) -> list[Resource]:

@@ -4,7 +4,7 @@ import base64
 
 from afflux.kustomize.errors import InvalidKustomization
 from afflux.kustomize.generators.key_values import pairs
-from afflux.kustomize.kustomization_file import Generator, GeneratorOptions
+from afflux.kustomize.kustomization_file import Generator, GeneratorOptions, SecretGenerator
 from afflux.kustomize.loader import Loader
 from afflux.kustomize.resource import Origin, Resource
 from afflux.kustomize.scalars import Quoted
@@ -26,7 +26,7 @@ def config_map(generator: Generator, loader: Loader, origin: Origin) -> Resource
     return _generated(manifest, generator, origin)
 
 
-def secret(generator: Generator, loader: Loader, origin: Origin) -> Resource:
+def secret(generator: SecretGenerator, loader: Loader, origin: Origin) -> Resource:
     """The Secret of a generator, its values in base64."""
     manifest = _object("Secret", generator)
     manifest["type"] = generator.type or DEFAULT_SECRET_TYPE

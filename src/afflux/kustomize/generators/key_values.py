@@ -1,6 +1,8 @@
 """Key-value pairs from literals, files and environment files."""
 
 import posixpath
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from afflux.kustomize.errors import InvalidKustomization, KustomizeError
 from afflux.kustomize.kustomization_file import Generator
@@ -22,22 +24,30 @@ def pairs(generator: Generator, loader: Loader) -> dict[str, bytes]:
 
 def _all_pairs(generator: Generator, loader: Loader) -> list[tuple[str, bytes]]:
     envs = [*generator.envs, *([generator.env] if generator.env else [])]
+    shown_envs, shown_files = " ".join(envs), " ".join(generator.files)
+    found: list[tuple[str, bytes]] = []
+    with _loading(f"env source files: [{shown_envs}]"):
+        found.extend(pair for path in envs for pair in env_file_pairs(loader.load_bytes(path)))
+    with _loading("literal sources"):
+        found.extend(literal_pair(literal) for literal in generator.literals)
+    with _loading(f"file sources: [{shown_files}]"):
+        found.extend(_file_pair(source, loader) for source in generator.files)
+    return found
+
+
+@contextmanager
+def _loading(what: str) -> Iterator[None]:
     try:
-        return [
-            *(pair for path in envs for pair in env_file_pairs(loader.load_bytes(path))),
-            *(literal_pair(literal) for literal in generator.literals),
-            *(_file_pair(source, loader) for source in generator.files),
-        ]
+        yield
     except KustomizeError as error:
-        raise error.within(f"loading KV pairs of '{generator.name}'") from None
+        raise error.within(f"loading KV pairs: {what}") from None
 
 
 def literal_pair(literal: str) -> tuple[str, bytes]:
-    """``key=value``; quotes around the whole value are taken away."""
+    """``key=value``; quotes around the whole value are taken away. An error shows no literal: it may be a secret."""
     key, separator, value = literal.partition("=")
     if not separator or not key:
-        # Kustomize shows the literal, which may be a Secret's value.
-        raise InvalidKustomization(f"invalid literal source {'=...' if separator else '...'}, expected key=value")
+        raise InvalidKustomization("invalid literal source, expected key=value")
     if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
         value = value[1:-1]
     return key, value.encode()
@@ -70,7 +80,7 @@ def env_file_pairs(data: bytes) -> list[tuple[str, bytes]]:
         try:
             line.decode()
         except UnicodeDecodeError:
-            raise InvalidKustomization(f"env source files: line {number + 1} has invalid utf8 bytes") from None
+            raise InvalidKustomization(f"line {number + 1} has invalid utf8 bytes") from None
         if number == 0:
             line = line.removeprefix(BOM)
         line = line.decode().lstrip().encode()

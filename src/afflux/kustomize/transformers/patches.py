@@ -264,7 +264,8 @@ def _operations(text: str, file: str) -> tuple[list[Json], KustomizeError | None
     if value is None:
         return [], None
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        return [], InvalidKustomization("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+        kind = "object" if isinstance(value, dict | list) else "string" if isinstance(value, str) else "number"
+        return [], InvalidKustomization(f"json: cannot unmarshal {kind} into Go value of type jsonpatch.Patch")
     return value, None
 
 

@@ -30,7 +30,7 @@ class ReplacementTransformer:
             try:
                 self._replace(resources, replacement)
             except KustomizeError as error:
-                raise error._copy(f"{error.message} (replacements[{index}])", error.place) from None
+                raise error.saying(f"{error.message} (replacements[{index}])") from None
 
     def _replace(self, resources: ResourceMap, replacement: Replacement) -> None:
         source, text = replacement.source, replacement.source_value
@@ -136,7 +136,7 @@ def _put(resource: Resource, value: Json, target: TargetSelector) -> None:
         try:
             places = PathMatcher(created).match(resource.manifest, parts)
         except KustomizeError as error:
-            raise error._copy(f"{doing}: {error.message} ({resource.id})", error.place) from None
+            raise error.saying(f"{doing}: {error.message} ({resource.id})") from None
         if not places:
             raise TransformationFailed(f"{doing} ({resource.id})")
         for place in places:

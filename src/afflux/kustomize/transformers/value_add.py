@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from afflux.kustomize.errors import InvalidKustomization
+from afflux.kustomize.errors import InvalidKustomization, TransformationFailed
+from afflux.kustomize.field_paths import Found, lookup
 from afflux.kustomize.field_specs import FieldSpecs, split_path
 from afflux.kustomize.kustomization_file import Selector
 from afflux.kustomize.node_kinds import wrong_kind
 from afflux.kustomize.resource import Resource
 from afflux.kustomize.resource_map import ResourceMap
-from afflux.kustomize.scalars import is_null, text_of, untagged
+from afflux.kustomize.scalars import EMPTY_NULL, is_null, text_of, untagged
 from afflux.kustomize.selection import select
 from afflux.kustomize.transformers.namespace import NamespaceTransformer
 
@@ -54,22 +55,27 @@ class ValueAddTransformer:
         resources.invalidate()
 
     def _add(self, resource: Resource, target: ValueTarget) -> None:
-        *above, name = split_path(target.field_path)
-        container = resource.manifest
-        for step in above:
-            if is_null(container.get(step)):
-                container[step] = {}
-            container = container[step]
-            if not isinstance(container, dict):
-                raise wrong_kind("MappingNode", container)
-        old = container.get(name)
+        place = _created_place(resource, list(split_path(target.field_path)))
+        old = place.value
         if isinstance(old, dict | list):
             raise wrong_kind("ScalarNode", old)
         text = self.value
         if target.file_path_position > 0:
             before = "" if is_null(old) else text_of(old)
             text = inserted_path_part(before, target.file_path_position - 1, self.value)
-        container[name] = untagged(old, text)
+        place.put(untagged(old, text))
+
+
+def _created_place(resource: Resource, path: list[str]) -> Found:
+    """The place at a path, its last parts made where they are absent."""
+    for length in range(len(path)):
+        found = lookup(resource.manifest, path[:length])
+        if found is not None and isinstance(found.value, dict) and is_null(found.value.get(path[length])):
+            found.value[path[length]] = EMPTY_NULL if length + 1 == len(path) else {}
+    place = lookup(resource.manifest, path)
+    if place is None:
+        raise TransformationFailed(f"no field '{'/'.join(path)}' in {resource.id}")
+    return place
 
 
 def inserted_path_part(path: str, position: int, part: str) -> str:
