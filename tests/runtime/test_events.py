@@ -43,3 +43,10 @@ def test_a_long_message_is_cut_between_characters() -> None:
     manifest = event_manifest(OBJECT, RecordedEvent("trace", "x", "ü" * 1000, {}), "c", "p", "now")
     assert len(manifest["message"].encode()) <= 1024 and manifest["message"].endswith("ü...")
     assert manifest["type"] == "Normal"
+
+
+def test_annotations_for_events_go_along() -> None:
+    annotations = {"event.toolkit.fluxcd.io/team": "web", "other": "x"}
+    annotated = {**OBJECT, "metadata": {"name": "apps", "namespace": "flux-system", "annotations": annotations}}
+    manifest = event_manifest(annotated, RecordedEvent("info", "x", "y", {"revision": "r"}), "c", "p", "now")
+    assert manifest["metadata"]["annotations"] == {"p/revision": "r", "event.toolkit.fluxcd.io/team": "web"}

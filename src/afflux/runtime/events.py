@@ -13,7 +13,7 @@ import structlog
 from afflux.kube.client import KubeClient, PatchType, Target
 from afflux.kube.errors import KubeError, NotFound
 from afflux.objects.identity import GroupVersionKind
-from afflux.objects.manifest import Json, Manifest, metadata_of
+from afflux.objects.manifest import Json, Manifest, annotations_of, metadata_of
 from afflux.runtime.conditions import timestamp
 from afflux.runtime.outcome import RecordedEvent
 
@@ -24,6 +24,8 @@ MESSAGE_LIMIT = 1024
 
 REMEMBERED = 4096
 """How many different events are remembered to count repetitions."""
+
+_FOR_EVENTS = "event.toolkit.fluxcd.io/"
 
 WAITING = 1024
 """How many events wait to be written at most; what comes then is dropped, as in client-go."""
@@ -89,12 +91,13 @@ class EventRecorder:
 
 
 def event_manifest(manifest: Manifest, event: RecordedEvent, controller: str, prefix: str, now: str) -> Manifest:
-    """The ``v1`` Event that says ``event`` of an object."""
+    """The ``v1`` Event that says ``event`` of an object; what people annotated it with for its events goes along."""
     metadata = metadata_of(manifest)
     namespace = metadata.get("namespace") or "default"
     about: dict[str, Json] = {"kind": manifest.get("kind"), "apiVersion": manifest.get("apiVersion")}
     about |= {name: metadata[name] for name in ("name", "namespace", "uid", "resourceVersion") if metadata.get(name)}
     annotations = {f"{prefix}/{name}": value for name, value in event.metadata.items()}
+    annotations |= {name: value for name, value in annotations_of(manifest).items() if name.startswith(_FOR_EVENTS)}
     return {
         "apiVersion": "v1",
         "kind": "Event",
