@@ -29,6 +29,9 @@ def version(name: str, storage: bool, fields: dict[str, Any], **more: Any) -> di
     }
 
 
+GADGET: dict[str, Any] = {"apiVersion": "example.com/v2", "kind": "Gadget", "metadata": {"name": "g"}, "spec": {}}
+
+
 async def served(api: Any) -> None:
     old = {"replicas": {"type": "integer"}, "only1": {"type": "string"}}
     new = {"replicas": {"type": "integer"}, "size": {"type": "integer", "default": 7}}
@@ -67,9 +70,10 @@ async def test_versions_are_listed_best_first(api: Any) -> None:
 
 async def test_a_custom_resource_can_be_scaled(api: Any) -> None:
     await served(api)
-    await api.post(V2, {"metadata": {"name": "g"}, "spec": {}})
+    await api.post(V2, GADGET)
     absent = await api.get(f"{V2}/g/scale")
-    assert (absent.status, absent.json["message"]) == (500, 'the spec replicas field ".spec.replicas" does not exist')
+    assert absent.status == 500
+    assert absent.json["details"]["causes"] == [{"message": 'the spec replicas field ".spec.replicas" does not exist'}]
     scaled = await api.request("PATCH", f"{V2}/g/scale", {"spec": {"replicas": 4}}, Content_Type=MERGE)
     assert scaled.json["spec"] == {"replicas": 4}
     live = (await api.get(f"{V2}/g")).json
@@ -80,8 +84,8 @@ async def test_a_custom_resource_can_be_scaled(api: Any) -> None:
 
 async def test_a_put_of_a_custom_resource_needs_its_version(api: Any) -> None:
     await served(api)
-    made = (await api.post(V2, {"metadata": {"name": "g"}, "spec": {}})).json
-    refused = await api.put(f"{V2}/g", {"metadata": {"name": "g"}, "spec": {"size": 1}})
+    made = (await api.post(V2, GADGET)).json
+    refused = await api.put(f"{V2}/g", {**GADGET, "spec": {"size": 1}})
     assert refused.status == 422
     assert "metadata.resourceVersion: Invalid value: 0: must be specified for an update" in refused.json["message"]
     made["spec"]["size"] = 1

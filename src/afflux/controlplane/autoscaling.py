@@ -25,7 +25,7 @@ def to_v2(scaler: Manifest) -> Manifest:
         spec["metrics"] = metrics
     behavior = _parsed(annotations.pop(_BEHAVIOR, ""), None)
     if behavior:
-        spec["behavior"] = _camel(behavior, str.lower)
+        spec["behavior"] = _uncapitalised(behavior)
     annotations.pop(_CONDITIONS, None)
     return {**scaler, "metadata": _with_annotations(scaler["metadata"], annotations), "spec": spec}
 
@@ -45,7 +45,7 @@ def from_v2(scaler: Manifest) -> Manifest:
         annotations[_METRICS] = orjson.dumps(others).decode()
     behavior = spec.pop("behavior", None)
     if behavior:
-        annotations[_BEHAVIOR] = orjson.dumps(_camel(behavior, str.upper)).decode()
+        annotations[_BEHAVIOR] = orjson.dumps(_internal_behavior(behavior)).decode()
     status = dict(scaler.get("status") or {})
     status.pop("currentMetrics", None)
     if conditions := status.pop("conditions", None):
@@ -92,14 +92,34 @@ def _from_v1_metric(metric: Manifest) -> Manifest:
     return {"type": "Resource", "resource": {"name": resource["name"], "target": target}}
 
 
-def _camel(value: Json, change: Json) -> Json:
-    """The internal form of ``behavior`` has its field names capitalised."""
+def _internal_behavior(behavior: Manifest) -> Manifest:
+    """``behavior`` as v1 keeps it in an annotation: capitalised, every field there, in the server's order."""
+    return {name: _internal_rules(behavior.get(name[:1].lower() + name[1:])) for name in ("ScaleUp", "ScaleDown")}
+
+
+def _internal_rules(rules: Manifest | None) -> Manifest | None:
+    if rules is None:
+        return None
+    policies = rules.get("policies")
+    listed = policies and [
+        {"Type": each.get("type", ""), "Value": each.get("value", 0), "PeriodSeconds": each.get("periodSeconds", 0)}
+        for each in policies
+    ]
+    return {
+        "StabilizationWindowSeconds": rules.get("stabilizationWindowSeconds"),
+        "SelectPolicy": rules.get("selectPolicy"),
+        "Policies": listed,
+        "Tolerance": rules.get("tolerance"),
+    }
+
+
+def _uncapitalised(value: Json) -> Json:
     if isinstance(value, dict):
         return {
-            change(key[:1]) + key[1:]: _camel(member, change) for key, member in value.items() if member is not None
+            key[:1].lower() + key[1:]: _uncapitalised(member) for key, member in value.items() if member is not None
         }
     if isinstance(value, list):
-        return [_camel(item, change) for item in value]
+        return [_uncapitalised(item) for item in value]
     return value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from afflux.controlplane.errors import FieldError, bad_request, invalid
+from afflux.controlplane.errors import FieldError, bad_request, invalid, unrecognized
 from afflux.controlplane.pipeline import Author
 from afflux.controlplane.served_kind import ServedKind
 from afflux.controlplane.structural import prune
@@ -26,6 +26,13 @@ def decoded(kind: ServedKind, body: Json, author: Author, doubles: Sequence[str]
     if author.field_validation != "Ignore" and (unknown or doubles):
         _report(kind, author, unknown, doubles)
     return manifest
+
+
+def check_identified(kind: ServedKind, body: Json, text: bytes) -> None:
+    """Custom resources say what they are, unlike built-in kinds, which the URL tells. Raises 400."""
+    if kind.is_custom and isinstance(body, dict) and not body.get("kind"):
+        shown = text.decode("utf-8", "replace")
+        raise unrecognized(kind.gvk.kind, f"Object 'Kind' is missing in '{shown}'", text)
 
 
 def check_place(manifest: Manifest, namespace: str, name: str) -> None:
@@ -56,7 +63,7 @@ def _wrong_kind(kind: ServedKind, given: str, body: Manifest) -> Exception:
     wanted, version = kind.gvk.kind, kind.gvk.version
     if kind.is_custom:
         error = FieldError("FieldValueInvalid", f'Invalid value: "{given}": must be {wanted}', "kind")
-        return invalid(kind.kind_named(metadata_of(body).get("name", "")), [error])
+        return invalid(kind.kind_named(metadata_of(body).get("name", ""))._replace(resource=given), [error])
     group = kind.gvk.group.partition(".")[0] or "core"
     return bad_request(
         f'{given} in version "{version}" cannot be handled as a {wanted}: '

@@ -125,6 +125,18 @@ def bad_request(message: str) -> ApiStatusError:
     return ApiStatusError(400, "BadRequest", message)
 
 
+def unrecognized(kind: str, why: str, body: bytes) -> ApiStatusError:
+    """A body that isn't an object of the kind (an empty kind: of any); how it begins is shown."""
+    about = f" (must be of type {kind})" if kind else ""
+    size = 30
+    if not body.startswith(b"{"):
+        begins = body[:size].hex() if len(body) > size else body.decode("utf-8", "replace")
+    else:
+        begins = body[:size].decode("utf-8", "replace")
+    summary = f"{begins} ..." if len(body) > size else begins or "<empty>"
+    return bad_request(f"the object provided is unrecognized{about}: {why} ({summary})")
+
+
 def unprocessable(message: str) -> ApiStatusError:
     """422 without a named object: a patch that does not fit."""
     return ApiStatusError(422, "Invalid", message, UNNAMED)
@@ -132,6 +144,11 @@ def unprocessable(message: str) -> ApiStatusError:
 
 def internal(message: str) -> ApiStatusError:
     return ApiStatusError(500, "", message)
+
+
+def internal_error(message: str) -> ApiStatusError:
+    """What the server itself calls an internal error."""
+    return ApiStatusError(500, "InternalError", f"Internal error occurred: {message}", None, [{"message": message}])
 
 
 def method_not_allowed() -> ApiStatusError:

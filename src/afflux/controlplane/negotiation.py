@@ -8,7 +8,7 @@ from functools import lru_cache
 import orjson
 
 from afflux.controlplane import duplicate_fields, protobuf
-from afflux.controlplane.errors import ApiStatusError, bad_request, not_acceptable, unsupported_media_type
+from afflux.controlplane.errors import bad_request, not_acceptable, unrecognized, unsupported_media_type
 from afflux.lang import yaml
 from afflux.objects.manifest import Json
 
@@ -85,7 +85,8 @@ def decode_yaml(body: bytes) -> Json:
     except orjson.JSONDecodeError:
         pass
     try:
-        return yaml.load(body.decode()).value
+        value: Json = yaml.load(body.decode())
+        return value
     except (yaml.YamlError, UnicodeDecodeError) as error:
         raise bad_request(f"error decoding YAML: {error}") from error
 
@@ -94,12 +95,6 @@ def _decode_json(body: bytes, expected: str) -> tuple[Json, list[str]]:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise _not_json(error, expected) from error
+        why = f"couldn't get version/kind; json parse error: {error}"
+        raise unrecognized(expected, why, body) from error
     return value, duplicate_fields.find(body, value)
-
-
-def _not_json(error: orjson.JSONDecodeError, expected: str) -> ApiStatusError:
-    about = f" (must be of type {expected})" if expected else ""
-    return bad_request(
-        f"the object provided is unrecognized{about}: couldn't get version/kind; json parse error: {error}"
-    )

@@ -20,7 +20,7 @@ def validate_crd(new: Node, old: Node | None) -> Errors:
     spec = node(new.get("spec"))
     names = node(spec.get("names"))
     name, expected = node(new.get("metadata")).get("name"), f"{names.get('plural')}.{spec.get('group')}"
-    if name != expected:
+    if old is None and name != expected:
         yield invalid_value("metadata.name", name, 'must be spec.names.plural+"."+spec.group')
     yield from _group_and_scope(spec)
     yield from _versions(spec)

@@ -129,8 +129,6 @@ def _apply(writer: Writer, request: ApiRequest) -> Answer:
     body = _applied_body(request)
     check_place(body, target.namespace, target.name)
     metadata = {**metadata_of(body), "name": target.name}
-    if target.namespace:
-        metadata["namespace"] = target.namespace
     body = {**body, "metadata": metadata}
     live = writer.store.get(request.kind.storage, target.namespace, target.name)
     if live is None:

@@ -7,7 +7,7 @@ from typing import Final
 import orjson
 
 from afflux.controlplane.conversion import from_storage
-from afflux.controlplane.errors import internal, invalid
+from afflux.controlplane.errors import internal_error, invalid
 from afflux.controlplane.field_errors import invalid_value
 from afflux.controlplane.managed_fields import Writing, own_scale, with_managed_fields
 from afflux.controlplane.negotiation import decode_body, decode_yaml
@@ -84,7 +84,7 @@ def _scale_of(kind: ServedKind, manifest: Manifest, *, strict: bool) -> Manifest
     custom = kind.custom
     replicas = _at(manifest, _path(custom.spec_replicas_path if custom else _REPLICAS))
     if replicas is None and strict and custom:
-        raise internal(f'the spec replicas field "{custom.spec_replicas_path}" does not exist')
+        raise internal_error(f'the spec replicas field "{custom.spec_replicas_path}" does not exist')
     current = _at(manifest, _path(custom.status_replicas_path if custom else _STATUS_REPLICAS)) or 0
     metadata = manifest["metadata"]
     status: Manifest = {"replicas": current}

@@ -6,7 +6,7 @@ from typing import Final
 
 import orjson
 
-from afflux.controlplane.decoding import check_place, decoded
+from afflux.controlplane.decoding import check_identified, check_place, decoded
 from afflux.controlplane.deletion import DeleteOptions, delete, options_from
 from afflux.controlplane.errors import invalid, not_found
 from afflux.controlplane.field_errors import invalid_value
@@ -35,6 +35,7 @@ def create(writer: Writer, request: ApiRequest) -> Answer:
     """POST to a collection."""
     author = request.author()
     body, doubles = decode_body(request.body, request.content_type, request.kind.gvk.kind)
+    check_identified(request.kind, body, request.body)
     manifest = decoded(request.kind, body, author, doubles)
     check_place(manifest, request.target.namespace, "")
     written = writer.create(request.kind, request.target.namespace, manifest, author)
@@ -45,6 +46,7 @@ def update(writer: Writer, request: ApiRequest) -> Answer:
     """PUT of an object or of one of its subresources ``status`` and ``finalize``."""
     author, target = request.author(), request.target
     body, doubles = decode_body(request.body, request.content_type, request.kind.gvk.kind)
+    check_identified(request.kind, body, request.body)
     manifest = decoded(request.kind, body, author, doubles)
     check_place(manifest, target.namespace, target.name)
     live = writer.store.get(request.kind.storage, target.namespace, target.name)
@@ -95,7 +97,7 @@ def _require_version(kind: ServedKind, manifest: Manifest, name: str) -> None:
     """Custom resources are replaced only under a precondition."""
     if kind.is_custom and not metadata_of(manifest).get("resourceVersion"):
         error = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
-        raise invalid(kind.kind_named(name), [error])
+        raise invalid(kind.named(name), [error])
 
 
 def _finalized(live: StoredObject, body: Manifest) -> Manifest:
