@@ -164,4 +164,5 @@ def stored_object(storage: StorageKey, manifest: Manifest, version: int, sort_ke
     """Number a manifest and encode it."""
     manifest["metadata"]["resourceVersion"] = str(version)
     encoded = orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS if sort_keys else None)
-    return StoredObject(storage, version, manifest, encoded)
+    # A copy, for orjson's buffers stay as large as they once grew: up to twice what is in them.
+    return StoredObject(storage, version, manifest, bytes(memoryview(encoded)))

@@ -6,7 +6,7 @@ item of a list merged by keys), ``v:"x"`` (an item of a set). The rules are thos
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import orjson
 
@@ -19,6 +19,10 @@ FieldSet: TypeAlias = frozenset[Path]
 """Paths that are members; a path's parents need not be."""
 
 NO_FIELDS: FieldSet = frozenset()
+
+_KEPT: Final = 512
+"""How many field sets are remembered in each form. Most objects of a kind share theirs; those of Pods, which name their
+owner's uid, are some 12 KB each and are not asked for again."""
 
 
 class Comparison(NamedTuple):
@@ -57,7 +61,11 @@ def parse_fields_v1(fields: dict[str, Json]) -> FieldSet:
     return _parse(orjson.dumps(fields))
 
 
-@lru_cache(maxsize=2048)
+_LEAF: Final[dict[str, Json]] = {}
+"""All leaves are this one: most of what a server holds of an object's owners would be empty dicts otherwise."""
+
+
+@lru_cache(maxsize=_KEPT)
 def fields_v1(members: FieldSet) -> dict[str, Json]:
     """Writes ``fieldsV1``. The answer is shared: it must not be changed."""
     root: dict[str, Json] = {}
@@ -65,13 +73,11 @@ def fields_v1(members: FieldSet) -> dict[str, Json]:
         node = root
         for element in path[:-1]:
             child = node.get(element)
-            if child is None:
-                child = node[element] = {}
-            elif not child:
-                child["."] = {}  # what was a leaf so far is a member with children
+            if not child:  # what was a leaf so far is a member with children
+                child = node[element] = {} if child is None else {".": _LEAF}
             node = child
         if path:
-            node[path[-1]] = {}
+            node[path[-1]] = _LEAF
     return root
 
 
@@ -233,7 +239,7 @@ def _by_element(items: Json, schema: Schema) -> dict[str, list[Json]]:
     return found
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=_KEPT)
 def _parse(text: bytes) -> FieldSet:
     members: set[Path] = set()
     _gather(orjson.loads(text), (), members)
