@@ -90,6 +90,7 @@ def test_lists_are_opened() -> None:
 
 
 BROKEN = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: [}\n"
+WRONG = "resources: []\nnamspace: x\n"
 NO_OBJECT = "not a Kubernetes object; exclude the file in .sourceignore, or name what to build in a kustomization.yaml"
 
 
@@ -119,6 +120,13 @@ def test_a_file_that_a_kustomization_names_is_named_with_it() -> None:
         rendered({"kustomization.yaml": "resources: [one.yaml]\n", "one.yaml": BROKEN})
     where = "one.yaml:3: did not find expected node content (in kustomization.yaml: resources[0])"
     assert failed.value.message == f"kustomize build failed: {where}"
+
+
+def test_a_kustomization_that_is_wrong_is_named_as_the_repository_has_it() -> None:
+    with pytest.raises(RenderFailed, match=r'unknown field "namspace" \(apps/kustomization.yaml:2, namspace\)$'):
+        render(RenderSpec({}, strict_fields=True), MemoryFileSystem({"apps/kustomization.yaml": WRONG}), "apps")
+    with pytest.raises(RenderFailed, match=r" \(in apps/kustomization.yaml: resources\[0\]\)$"):
+        rendered({"apps/kustomization.yaml": "resources: [gone.yaml]\n"}, "apps")
 
 
 def test_a_kustomization_that_was_generated_is_never_named() -> None:

@@ -121,5 +121,5 @@ def test_an_unknown_field_is_dropped_with_a_warning_or_refused() -> None:
     over = overlay(RenderSpec({}), files, "apps")
     assert over.warnings == ('apps/kustomization.yaml:4: unknown field "resourcez"',)
     assert "resourcez" not in yaml.load(over.content)
-    with pytest.raises(RenderFailed, match=r'unknown field "resourcez" \(/apps/kustomization\.yaml:4'):
+    with pytest.raises(RenderFailed, match=r'unknown field "resourcez" \(apps/kustomization\.yaml:4'):
         overlay(RenderSpec({"targetNamespace": "x"}, strict_fields=True), files, "apps")

@@ -8,6 +8,7 @@ from afflux.kustomize.errors import KustomizeError, Place
 from afflux.kustomize.filesystem import FileSystem
 from afflux.lang import yaml
 from afflux.objects.manifest import Json, metadata_of
+from afflux.render.errors import with_relative_paths
 from afflux.render.overlay import Overlay
 
 _NO_OBJECT = "not a Kubernetes object"
@@ -25,7 +26,7 @@ def build_failure(error: KustomizeError, over: Overlay, filesystem: FileSystem) 
             f"failed to decode Kubernetes YAML from {problem or f'{_shown(place)}: {_without(over, error)}'}{instead}"
         )
     if problem is None:
-        return f"kustomize build failed: {_without(over, error) if over.generated else error}"
+        return f"kustomize build failed: {_without(over, error)}"
     by = f" (in {place.kustomization.lstrip('/')}: {place.entry})" if place.kustomization and place.entry else ""
     return f"kustomize build failed: {problem}{by}"
 
@@ -35,9 +36,11 @@ def _shown(place: Place) -> str:
 
 
 def _without(over: Overlay, error: KustomizeError) -> str:
-    """kustomize's message without the place in a file that nobody wrote."""
-    message, _, _ = str(error).partition(f" (in {over.file}")
-    return message
+    """kustomize's message without the place in a file that nobody wrote, and with paths as the repository has them."""
+    message = str(error)
+    if over.generated:
+        message, _, _ = message.partition(f" (in {over.file}")
+    return with_relative_paths(message, error.place)
 
 
 def _problem(place: Place, filesystem: FileSystem) -> str | None:

@@ -7,6 +7,8 @@ RenderFailed
 └── EncryptedSecret
 """
 
+from afflux.kustomize.errors import Place
+
 
 class RenderFailed(Exception):
     """A build that gave no manifests; the message names the file, the document, the line and the field where known."""
@@ -30,3 +32,11 @@ class SubstitutionFailed(RenderFailed):
 
 class EncryptedSecret(RenderFailed):
     """A Secret that SOPS encrypted, with no decryption configured."""
+
+
+def with_relative_paths(message: str, place: Place) -> str:
+    """The message with the files of ``place`` named from the artifact's root on, which is ``/`` for kustomize."""
+    for file in (place.file, place.kustomization):
+        if file.startswith("/"):
+            message = message.replace(file, file.lstrip("/"))
+    return message

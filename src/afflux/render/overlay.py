@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from afflux.kustomize.errors import KustomizeError
+from afflux.kustomize.errors import NOWHERE, KustomizeError
 from afflux.kustomize.filesystem import FileSystem, normal
 from afflux.kustomize.kustomization_file import Kustomization, parse_kustomization
 from afflux.lang import yaml
 from afflux.objects.manifest import Json, Manifest
-from afflux.render.errors import PathNotFound, RenderFailed
+from afflux.render.errors import PathNotFound, RenderFailed, with_relative_paths
 from afflux.render.spec import RenderSpec
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -93,7 +93,8 @@ def _check(text: bytes, file: str) -> None:
         parse_kustomization(text.decode(), file)
     except (KustomizeError, UnicodeDecodeError) as error:
         if not str(error).startswith("kustomization.yaml is empty"):
-            raise RenderFailed(f"kustomize build failed: {error}") from error
+            place = error.place if isinstance(error, KustomizeError) else NOWHERE
+            raise RenderFailed(f"kustomize build failed: {with_relative_paths(str(error), place)}") from error
 
 
 def _generate(filesystem: FileSystem, path: str) -> Manifest:
