@@ -193,6 +193,35 @@ def test_a_field_that_is_not_acted_on_yet_stalls_the_object(case: Case) -> None:
     assert not case.config_map("unsupported")
 
 
+@pytest.mark.parametrize("version", ["v1beta1", "v1beta2"])
+def test_objects_of_older_versions_are_reconciled(case: Case, version: str) -> None:
+    case.push("Add", one_yaml=CONFIG.format(name=f"old-{version}"))
+    patch = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"old-{version}", "namespace": "default"}}
+    spec = {
+        "interval": "1m",
+        "prune": True,
+        "path": f"./{case.name}",
+        "sourceRef": {"kind": "GitRepository", "name": "flux-system"},
+        "validation": "client",
+        "patchesStrategicMerge": [{**patch, "data": {"patched": "yes"}}],
+    }
+    case.apply(f"kustomize.toolkit.fluxcd.io/{version}", "Kustomization", spec)
+    found = poll(lambda: case.config_map(f"old-{version}"), "the object")
+    assert found["data"] == {"key": "value", "patched": "yes"}
+    root = case.walk.get("gitrepository", "flux-system", "--namespace", "flux-system")["spec"]
+    source = {**root, "gitImplementation": "libgit2"}
+    case.apply(f"source.toolkit.fluxcd.io/{version}", "GitRepository", source)
+    poll(lambda: case.walk.ready("gitrepository", case.name)["status"] == "True", "the old source")
+
+    def warnings() -> set[str]:
+        events = case.walk.get("events", "--namespace", "flux-system")["items"]
+        mine = [one for one in events if one["involvedObject"]["name"] == case.name]
+        return {one["message"] for one in mine if (one["type"], one["reason"]) == ("Warning", "ObsoleteField")}
+
+    told = {"spec.validation is obsolete and has no effect", "spec.gitImplementation is obsolete and has no effect"}
+    poll(lambda: warnings() == told, "one warning for each")
+
+
 def test_a_requested_reconciliation_is_acknowledged(case: Case) -> None:
     case.push("Add", one_yaml=CONFIG.format(name="requested"))
     case.create()
