@@ -80,7 +80,7 @@ def config_map(number: int, value: str = "1") -> bytes:
     return json.dumps({**manifest, "data": data}).encode()
 
 
-def deployment(number: int) -> bytes:
+def deployment(number: int, *, paused: bool = False) -> bytes:
     labels = {"app": f"d{number}"}
     probe = {"httpGet": {"path": "/healthz", "port": "http"}}
     container = {
@@ -97,7 +97,9 @@ def deployment(number: int) -> bytes:
         "metadata": {"labels": labels},
         "spec": {"containers": [container], "volumes": [{"name": "tmp", "emptyDir": {}}]},
     }
-    spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
+    spec: dict[str, Any] = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
+    if paused:
+        spec["paused"] = True
     head = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": f"d{number}", "labels": labels}}
     return json.dumps({**head, "spec": spec}).encode()
 
@@ -156,12 +158,13 @@ async def list_deployments(session: Session) -> Sample:
 
 
 async def settled(session: Session) -> None:
-    """Until every Deployment is available, and nothing changed for a moment."""
+    """Until every Deployment is available, or observed where it is paused, and nothing changed for a moment."""
     before = ""
     for _ in range(600):
         listed = json.loads(await session.pool[0].call(("GET", session.deployments, b"")))
         version = listed["metadata"]["resourceVersion"]
-        ready = all(item["status"].get("availableReplicas") for item in listed["items"])
+        counters = ("availableReplicas", "observedGeneration")
+        ready = all(item["status"].get(counters["paused" in item["spec"]]) for item in listed["items"])
         if ready and version == before:
             return
         before = version
@@ -251,11 +254,15 @@ async def grown(server: Server, answers: Answers, scale: float) -> None:
         await session.all(applied_config_maps(session, count, "1"))
         small, more = server.pss(), session.count(1000)
         answers.setdefault("memory of a ConfigMap", []).append(Sample((small - base) / count / 1024))
+        paused = [applied(session.deployments, f"p{number}", deployment(number, paused=True)) for number in range(more)]
+        await session.all(paused)
+        await settled(session)
+        alone = server.pss()
+        answers.setdefault("memory of a paused Deployment", []).append(Sample((alone - small) / more / 1024))
         await session.all(applied_deployments(session, more))
         await settled(session)
-        answers.setdefault("memory of a Deployment with its Pod", []).append(
-            Sample((server.pss() - small) / more / 1024)
-        )
+        whole = (server.pss() - alone) / more / 1024
+        answers.setdefault("memory of Deployment, ReplicaSet and Pod", []).append(Sample(whole))
 
 
 async def ready(server: Server) -> None:
@@ -298,7 +305,8 @@ LIMITS = (
     ("start to ready", "s", 0.7),
     ("memory of the idle process", "MB", 80.0),
     ("memory of a ConfigMap", "KB", 10.0),
-    ("memory of a Deployment with its Pod", "KB", 50.0),
+    ("memory of a paused Deployment", "KB", 25.0),
+    ("memory of Deployment, ReplicaSet and Pod", "KB", 0.0),
 )
 
 
@@ -324,7 +332,7 @@ def printed(row: dict[str, Any]) -> str:
     digits = 2 if row["value"] < 10 else 0
     target = f"{row['target']:,g}" if row["target"] else ""
     cells = [
-        f"{row['what']:38}",
+        f"{row['what']:40}",
         f"{row['value']:>9,.{digits}f} {row['unit']:4}",
         f"{target:>7} {'' if row['met'] else 'MISSED':6}",
         f"{row['cpu_us']:>8,.0f} us" if row["cpu_us"] else f"{'':11}",
@@ -350,7 +358,7 @@ def main() -> None:
         print(json.dumps(table))
         return
     print(f"{runs} runs, {CONNECTIONS} connections, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    head = f"{'':38}  {'median':>14}  {'target':>14}  {'server CPU':>11}  {'p99':>9}"
+    head = f"{'':40}  {'median':>14}  {'target':>14}  {'server CPU':>11}  {'p99':>9}"
     print(head + ("      other  ratio" if other else ""))
     for each in table:
         print(printed(each))

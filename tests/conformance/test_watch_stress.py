@@ -11,9 +11,10 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import ssl
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -46,13 +47,13 @@ KINDS: Final = (
 
 @dataclass
 class Replay:
-    """A client that knows the objects only by the events it got. ``seen`` has every version that it saw, in order."""
+    """A client that knows the objects only by the events it got: how many, and a digest of their versions in order."""
 
     kind: tuple[str, str, str]
     version: int
     objects: dict[str, int]
-    seen: list[int] = field(default_factory=list)
-    streams: int = 0
+    seen: int = 0
+    digest: int = 0
     lists: int = 0
 
     def take(self, line: bytes) -> bool:
@@ -62,7 +63,8 @@ class Replay:
             return False
         assert version > self.version, f"{version} came after {self.version}"
         self.version = version
-        self.seen.append(version)
+        self.seen += 1
+        self.digest = hash((self.digest, version))
         if type_ == "DELETED":
             assert name in self.objects, f"{name} was deleted before it was there"
             del self.objects[name]
@@ -135,7 +137,6 @@ async def replay(client: Client, kind: tuple[str, str, str], opened: asyncio.Sem
     told = Replay(kind, version, objects)
     opened.release()
     while True:
-        told.streams += 1
         path = f"{CONFIG_MAPS}?watch=1&resourceVersion={told.version}&{kind[1]}&{kind[2]}"
         try:
             async with contextlib.aclosing(client.lines(path)) as lines:
@@ -161,13 +162,18 @@ async def write(client: Client, writer: int, changes: int) -> None:
             await client.call("DELETE", f"{CONFIG_MAPS}/{name}")
 
 
+def memory_of(process: int) -> int:
+    """Bytes that a process takes, shared pages in proportion."""
+    rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+    return int(rollup.partition("\nPss:")[2].split()[0]) * 1024
+
+
 async def peak_memory(process: int) -> int:
     """The most that the process took, until it is cancelled."""
     peak = 0
-    rollup = Path(f"/proc/{process}/smaps_rollup")
     with contextlib.suppress(asyncio.CancelledError):
         while True:
-            peak = max(peak, int(rollup.read_text().partition("\nPss:")[2].split()[0]) * 1024)
+            peak = max(peak, memory_of(process))
             await asyncio.sleep(0.25)
     return peak
 
@@ -186,7 +192,10 @@ async def stressed(client: Client, process: int) -> tuple[list[Replay], int]:
     return replays, await memory
 
 
-@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is measured as Linux tells it")
+LINUX = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is as Linux tells it")
+
+
+@LINUX
 @pytest.mark.timeout(3000 if FULL else 120)
 async def test_no_watch_loses_or_reorders_a_change(tmp_path: Path) -> None:
     with start_cluster(tmp_path) as cluster:
@@ -195,9 +204,29 @@ async def test_no_watch_loses_or_reorders_a_change(tmp_path: Path) -> None:
             final = {query: (await client.listed(query))[0] for _, query, _ in KINDS}
     for told in replays:
         assert told.objects == final[told.kind[1]], told.kind[0]
-    complete = [told.seen for told in replays if not told.kind[1] and not told.lists]
+    complete = [(told.seen, told.digest) for told in replays if not told.kind[1] and not told.lists]
     assert complete, "every watch had to list again"
-    assert all(seen == complete[0] for seen in complete)
-    assert len(complete[0]) == CHANGES + 1
+    assert all(each == complete[0] for each in complete)
+    assert complete[0][0] == CHANGES + 1
     print(f"peak {peak / 2**20:.0f} MB, {sum(each.lists for each in replays)} lists, {len(complete)} complete replays")
     assert peak < PEAK_BYTES, f"the server took {peak / 2**20:.0f} MB"
+
+
+@LINUX
+async def test_watches_that_nobody_reads_are_ended_and_cost_little(tmp_path: Path) -> None:
+    with start_cluster(tmp_path) as cluster:
+        async with Client(cluster.kubeconfig) as client:
+            _, since = await client.listed("")
+            path = f"{client.server}{CONFIG_MAPS}?watch=1&resourceVersion={since}"
+            idle = [await client.session.get(path) for _ in range(20)]
+            body = {"metadata": {"name": "large"}, "data": {"text": "x" * 500_000}}
+            await client.call("POST", CONFIG_MAPS, body)
+            for number in range(150):
+                body["data"]["number"] = str(number)
+                await client.call("PATCH", f"{CONFIG_MAPS}/large", body, "application/merge-patch+json")
+            assert memory_of(cluster.process.pid) < 400 * 2**20
+            for stream in idle:
+                lines = [line async for line in stream.content if line.endswith(b"\n")]
+                numbers = [int(found[1]) for line in lines if (found := re.search(rb'"number":"(\d+)"', line))]
+                assert numbers == list(range(len(numbers)))
+                assert len(numbers) < 150

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Final
 
 from afflux.controlplane.rendering import EventForm
@@ -15,6 +16,9 @@ _QUEUED_EVENTS: Final = 20_000
 _QUEUED_BYTES: Final = 32 * 1024 * 1024
 """What a slow watcher may have waiting before its stream is closed; it lists again, then."""
 
+_TAKEN_BYTES: Final = 1024 * 1024
+"""About how much is handed out at once: waiting lines are shared by all watchers, what is taken is not."""
+
 
 class Watcher:
     """One stream's queue. ``take`` waits for lines; None means that the stream is to be closed."""
@@ -23,7 +27,7 @@ class Watcher:
         self._selection = selection
         self._form = form
         self._after = after
-        self._lines: list[bytes] = []
+        self._lines: deque[bytes] = deque()
         self._bytes = 0
         self._waiting: asyncio.Future[None] | None = None
         self._closed = False
@@ -43,6 +47,7 @@ class Watcher:
         self._bytes += len(line)
         if len(self._lines) > _QUEUED_EVENTS or self._bytes > _QUEUED_BYTES:
             self._lines.clear()
+            self._bytes = 0
             self.close()
         else:
             self._wake()
@@ -65,9 +70,20 @@ class Watcher:
                 self._waiting = None
         if not self._lines:
             return None
-        taken = b"".join(self._lines)
-        self._lines.clear()
-        self._bytes = 0
+        return self._taken()
+
+    def _taken(self) -> bytes:
+        if self._bytes <= _TAKEN_BYTES:
+            taken = b"".join(self._lines)
+            self._lines.clear()
+        else:
+            some: list[bytes] = []
+            size = 0
+            while self._lines and size < _TAKEN_BYTES:
+                some.append(self._lines.popleft())
+                size += len(some[-1])
+            taken = b"".join(some)
+        self._bytes -= len(taken)
         return taken
 
     def _wake(self) -> None:
