@@ -254,7 +254,10 @@ async def grown(server: Server, answers: Answers, scale: float) -> None:
         await session.all(applied_config_maps(session, count, "1"))
         small, more = server.pss(), session.count(1000)
         answers.setdefault("memory of a ConfigMap", []).append(Sample((small - base) / count / 1024))
-        paused = [applied(session.deployments, f"p{number}", deployment(number, paused=True)) for number in range(more)]
+        paused = [
+            applied(session.deployments, f"d{number}", deployment(number, paused=True))
+            for number in range(more, 2 * more)
+        ]
         await session.all(paused)
         await settled(session)
         alone = server.pss()
