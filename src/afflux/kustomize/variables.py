@@ -14,6 +14,8 @@ from afflux.kustomize.resource_map import ResourceMap
 from afflux.kustomize.scalars import SpelledBool, SpelledText, is_null, text_of
 from afflux.objects.manifest import Json
 
+MAX_EXPANDED: Final = 16 * 2**20
+"""Characters that variables may put into one text."""
 DEFAULT_FIELD: Final = "metadata.name"
 INDEXED: Final = re.compile(r"(.*)\[([0-9]+)\]")
 
@@ -132,7 +134,7 @@ class _Expansion:
         if "$" not in text:
             return text
         parts: list[str] = []
-        at = 0
+        at = size = 0
         while at < len(text):
             if text[at] != "$" or at + 1 == len(text):
                 parts.append(text[at])
@@ -148,6 +150,9 @@ class _Expansion:
             if text == f"$({name})":
                 return value
             parts.append(_go_text(value))
+            size += len(parts[-1])
+            if size > MAX_EXPANDED:
+                raise TransformationFailed(f"variables make a text of more than {MAX_EXPANDED >> 20} MiB")
             at = end + 1
         return "".join(parts)
 
