@@ -6,7 +6,7 @@ import pytest
 
 from afflux.runtime.ends import Cause, Done, Failure, Waiting
 from afflux.runtime.history import Snapshot
-from afflux.runtime.outcome import Fact, RecordedEvent, Requeue, RunLog, Settlement, rested, settle
+from afflux.runtime.outcome import Fact, RecordedEvent, Requeue, RunLog, Settlement, farewell, rested, settle
 from afflux.runtime.rules import SOURCE_WORDING, Backoff, FixedRetry, Rules
 
 STARTED = datetime(2026, 1, 2, 15, 4, 5, tzinfo=UTC)
@@ -220,11 +220,29 @@ def test_a_source_says_which_spec_it_processes_until_it_is_observed() -> None:
     assert conditions(settled({"observedGeneration": 2}, failed, SOURCE))[0] == RETRYING
 
 
+def test_a_kind_that_announces_by_itself_keeps_its_last_words() -> None:
+    rules = replace(APPLIER, announced=False)
+    waiting = replace(RUN, end=Waiting("health", "Progressing", "x", 5.0, "Unknown", "Running health checks"))
+    status = settled({}, waiting, rules).status
+    failed = replace(RUN, end=Failure("HealthCheckFailed", "no"))
+    assert conditions(settled(status, failed, rules))[0][2:] == ("ProgressingWithRetry", "Running health checks")
+
+
 def test_a_suspended_object_that_was_ready_is_observed_and_others_keep_their_status() -> None:
     ready = {"observedGeneration": 1, "conditions": [condition("Ready", "True", "Succeeded", "stored")]}
     assert rested(ready, 2, "now") == {**ready, "observedGeneration": 2, "lastHandledReconcileAt": "now"}
     unready = {"observedGeneration": 1, "conditions": [condition("Ready", "False", "Failed", "no")]}
     assert rested(unready, 2, None) == unready
+
+
+def test_an_object_that_was_not_ready_goes_without_success() -> None:
+    deleted = RecordedEvent("info", "BuildFailed", "ConfigMap/x/y deleted", {})
+    run = replace(RUN, end=Done("deleted"), events=(deleted,))
+    unready = {"conditions": [condition("Ready", "False", "BuildFailed", "no")]}
+    assert farewell(unready, run, APPLIER, NOW).events == (deleted,)
+    assert farewell(unready, run, APPLIER, NOW).log_lines == ()
+    ready = {"conditions": [condition("Ready", "True", "ReconciliationSucceeded", "applied")]}
+    assert farewell(ready, run, APPLIER, NOW).events[-1].message.startswith("Reconciliation finished in ")
 
 
 def test_events_that_only_trace_carry_nothing_of_the_run() -> None:

@@ -122,8 +122,20 @@ def rested(previous: Manifest, generation: int, requested_at: str | None) -> Man
     return status
 
 
+def farewell(previous: Manifest, log: RunLog[T], rules: Rules[T], now: datetime) -> Settlement:
+    """What is told when an object is let go. That all is well is told of what was well only, as Flux does."""
+    settlement = settle(previous, log, rules, now)
+    if (condition_of(previous, "Ready") or {}).get("status") == "True":
+        return settlement
+    events = tuple(event for event in settlement.events if "commit_status" not in event.metadata)
+    return settlement._replace(events=events, log_lines=())
+
+
 def _progress(previous: Manifest, log: RunLog[T], rules: Rules[T]) -> str:
-    """What Reconciling says: the run's own words, or the kind's."""
+    """What Reconciling says: the run's own words, those of the run that it takes up, or the kind's."""
+    said = condition_of(previous, "Reconciling")
+    if not rules.announced and log.progress is None and said is not None and said.get("message"):
+        return str(said["message"])
     observed = previous.get("observedGeneration", -1)
     if log.progress or observed == log.generation or not rules.wording.new_generation:
         return log.progress or rules.wording.progress
@@ -143,9 +155,8 @@ def _conclude(conditions: ConditionList, log: RunLog[T], rules: Rules[T], progre
             conditions.set("Ready", "Unknown", waiting.reason, waiting.message)
         case Waiting() as waiting:
             conditions.clear("Stalled")
-            if under_way := conditions.entries.get("Reconciling"):
-                said = waiting.progress or log.progress or under_way.get("message") or progress
-                conditions.set("Reconciling", "True", "ProgressingWithRetry", said)
+            if conditions.status_of("Reconciling"):
+                conditions.set("Reconciling", "True", "ProgressingWithRetry", waiting.progress or progress)
             conditions.set("Ready", "False", waiting.reason, waiting.message)
         case Failure(stalled=True) as failure:
             conditions.clear("Reconciling")

@@ -23,7 +23,7 @@ from afflux.runtime.finalizers import add_finalizer, has_finalizer, remove_final
 from afflux.runtime.informer import Informer
 from afflux.runtime.logging import run_logger
 from afflux.runtime.metrics import Metrics
-from afflux.runtime.outcome import Requeue, RunLog, Settlement, rested, settle
+from afflux.runtime.outcome import Requeue, RunLog, Settlement, farewell, rested, settle
 from afflux.runtime.reconciler import REQUESTED_AT, Reconciler, Run
 from afflux.runtime.rules import Rules
 from afflux.runtime.status_writer import StatusWriter, status_of
@@ -136,7 +136,8 @@ class _Attempt(Generic[T]):
             await self._refuse(reasons.INVALID_OBJECT, self._complaint(error, deleting=deleting))
             return None
         run = self._new_run(decoded)
-        self._warn_of_obsolete_fields(run)
+        if not deleting:
+            self._warn_of_obsolete_fields(run)
         unsupported = None if deleting else unsupported_message(decoded)  # type: ignore[arg-type]
         if unsupported:
             return await self._settle(run.log_so_far(Failure(reasons.UNSUPPORTED_FIELD, unsupported, stalled=True)))
@@ -224,7 +225,7 @@ class _Attempt(Generic[T]):
         return settlement.requeue
 
     async def _release(self, run_log: RunLog[T]) -> None:
-        self._tell(settle(status_of(self.manifest), run_log, self.runner.rules, self.runner.clock()))
+        self._tell(farewell(status_of(self.manifest), run_log, self.runner.rules, self.runner.clock()))
         rules = self.runner.rules
         if rules.finalizer is not None:
             await remove_finalizer(self.runner.client, self.manifest, rules.finalizer, self.runner._field_manager)
