@@ -179,7 +179,7 @@ async def test_a_rule_with_an_optional_former_self_counts_always(api: Any) -> No
 
 
 async def test_a_rule_that_cannot_be_evaluated_is_a_warning(api: Any) -> None:
-    rule = "isURL(self.address)"
+    rule = "self.address.isSomething()"
     schema = {
         "type": "object",
         "properties": {"address": {"type": "string"}},
@@ -189,6 +189,26 @@ async def test_a_rule_that_cannot_be_evaluated_is_a_warning(api: Any) -> None:
     reply = await api.post(WIDGETS, widget({"address": "x"}))
     assert reply.status == 201
     assert f"validation rule not evaluated: {rule}" in reply.headers["Warning"]
+
+
+async def test_rules_have_kubernetes_libraries(api: Any) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"address": {"type": "string"}, "memory": {"x-kubernetes-int-or-string": True}},
+        "x-kubernetes-validations": [
+            {"rule": "url(self.address).getScheme() == 'https'", "message": "must be https"},
+            {"rule": "!has(self.memory) || quantity(self.memory).isLessThan(quantity('1Gi'))", "message": "too much"},
+        ],
+    }
+    await serve(api, crd(spec_schema=schema))
+    assert (await api.post(WIDGETS, widget({"address": "https://a/b", "memory": "64Mi"}))).status == 201
+    refused = await api.post(WIDGETS, widget({"address": "http://a/b", "memory": "64Gi"}, "bad"))
+    assert refused.status == 422
+    assert "must be https" in refused.json["message"]
+    assert "too much" in refused.json["message"]
+    senseless = await api.post(WIDGETS, widget({"address": "not a URL"}, "bad"))
+    assert senseless.status == 422
+    assert "URL parse error" in senseless.json["message"]
 
 
 async def test_older_objects_get_new_defaults_when_they_are_read(api: Any) -> None:

@@ -15,6 +15,7 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_encoders, ext_optional, ext_strings
 
 from afflux.lang.duration import format_duration
+from afflux.lang.kubernetes_cel import KubernetesLibraries
 from afflux.objects.manifest import Json
 
 MAX_EXPRESSION = 65_536
@@ -60,16 +61,19 @@ class Program:
 
 
 @lru_cache(maxsize=1024)
-def compile_expression(text: str, variables: tuple[str, ...], *, check: bool = True) -> Program:
+def compile_expression(
+    text: str, variables: tuple[str, ...], *, check: bool = True, kubernetes: bool = False
+) -> Program:
     """The program for an expression over ``variables``, which may hold anything.
 
     ``check``: names and types are checked now; without it only the grammar is, as Flux does for health checks.
+    ``kubernetes``: with the libraries that rules of custom resources have, and Flux's expressions don't.
     ``CelError`` where the expression is wrong.
     """
     if len(text) > MAX_EXPRESSION:
         raise CelError(f"expression of {len(text)} characters: at most {MAX_EXPRESSION} are allowed")
     try:
-        return Program(text, _environment(variables).compile(text, disable_check=not check))
+        return Program(text, _environment(variables, kubernetes).compile(text, disable_check=not check))
     except (RuntimeError, TypeError, UnicodeError) as error:
         raise CelError(f"failed to parse the CEL expression '{_shown(text)}': {_shown(_reason(str(error)))}") from None
 
@@ -93,8 +97,9 @@ def _reason(text: str) -> str:
 
 
 @lru_cache(maxsize=32)
-def _environment(variables: tuple[str, ...]) -> cel.Env:
+def _environment(variables: tuple[str, ...], kubernetes: bool) -> cel.Env:
     extensions = [ext_optional.ExtOptional(), ext_strings.ExtStrings(), ext_encoders.ExtEncoders()]
+    extensions += [KubernetesLibraries()] if kubernetes else []
     return cel.NewEnv(
         variables=dict.fromkeys(variables, cel.Type.DYN), extensions=extensions, functions=_set_functions()
     )

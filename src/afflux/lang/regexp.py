@@ -1,5 +1,6 @@
 """Regular expressions that users write: RE2, as in Go, in linear time and bounded memory."""
 
+from collections.abc import Iterator
 from typing import Protocol, cast
 
 import re2
@@ -22,9 +23,10 @@ class Match(Protocol):
 
 
 class Pattern(Protocol):
-    """A compiled pattern: ``search`` looks anywhere, ``fullmatch`` at the whole text."""
+    """A compiled pattern: ``search`` and ``finditer`` look anywhere, ``fullmatch`` at the whole text."""
 
     def search(self, text: str) -> Match | None: ...
+    def finditer(self, text: str) -> Iterator[Match]: ...
     def fullmatch(self, text: str) -> Match | None: ...
 
 

@@ -18,7 +18,22 @@ _WORDS = {
     "FieldValueRequired": "Required value: ",
     "FieldValueDuplicate": "Duplicate value: ",
 }
-_MISSING = ("no such key", "no such field")
+_OBJECTS_FAULT = (
+    "no such key",
+    "no such field",
+    "divide by zero",
+    "modulus by zero",
+    "overflow",
+    "out of bounds",
+    "parse error",
+    "quantities must match",
+    "cannot convert value",
+    "does not appear to be",
+    "is not allowed",
+    "called on empty list",
+    "optional.none() dereference",
+)
+"""What evaluators say when a rule meets values that it wasn't made for; anything else is about our evaluator."""
 
 
 def check_rules(node: SchemaNode, new: Json, old: Json, path: str, warnings: list[str]) -> Iterator[FieldError]:
@@ -49,7 +64,7 @@ def _one(rule: ValidationRule, new: Json, old: Json, path: str, warnings: list[s
     try:
         holds = _program(rule.rule, rule.optional_old_self).evaluate(bindings)
     except CelError as error:
-        if any(words in str(error) for words in _MISSING):
+        if any(words in str(error) for words in _OBJECTS_FAULT):
             # The rule itself went wrong on this object: a real server refuses it, too.
             yield _error(rule, f"{error} evaluating rule: {rule.message or rule.rule}", path)
         else:
@@ -81,4 +96,4 @@ def _program(text: str, optional_old_self: bool) -> Program:
     """The compiled rule. An optional former self is the first item, if any, of a list that may be empty."""
     if optional_old_self:
         text = _SPEAKS_OF_OLD.sub(f"{_FORMER}[?0]", text)
-    return compile_expression(text, ("self", "oldSelf", _FORMER))
+    return compile_expression(text, ("self", "oldSelf", _FORMER), kubernetes=True)
