@@ -82,7 +82,7 @@ def bad_input(walk: Walkthrough) -> None:
     good = (walk.clone / APP).read_text()
     with step("(c) invalid YAML: refused with file and line") as seen:
         walk.push("Break the YAML", lambda text: text.replace("spec:\n  replicas: 2", "spec:\n  replicas: [2"))
-        seen(walk.refused(APP, "line 10"))
+        seen(walk.refused(f"{APP}:10: "))
     with step("    an unknown field: refused with file, line and field") as seen:
         walk.push("Misspell a field", lambda _: good.replace("          ports:", "          portz:"))
         line = 1 + good[: good.index("          ports:")].count("\n")
