@@ -5,7 +5,7 @@ eight connections: the table that `docs/explanation/control-plane.md` prints. Ea
 `server CPU` is what one operation costs the server's process; it is steadier than the rate where others use the
 machine too.
 
-    python bench/controlplane.py [--runs 3] [--quick] [--json] [--kubeconfig OTHER]
+    python bench/controlplane.py [--runs 3] [--quick] [--json] [--durable] [--kubeconfig OTHER]
 
 With `--kubeconfig` the same runs against another server too (in Namespaces that are deleted afterwards), and the last
 column is ours divided by the other's.
@@ -158,16 +158,13 @@ async def list_deployments(session: Session) -> Sample:
 
 
 async def settled(session: Session) -> None:
-    """Until every Deployment is available, or observed where it is paused, and nothing changed for a moment."""
-    before = ""
+    """Until nothing has changed for three looks; one object is listed, for a long answer would count as memory."""
+    versions = [""]
     for _ in range(600):
-        listed = json.loads(await session.pool[0].call(("GET", session.deployments, b"")))
-        version = listed["metadata"]["resourceVersion"]
-        counters = ("availableReplicas", "observedGeneration")
-        ready = all(item["status"].get(counters["paused" in item["spec"]]) for item in listed["items"])
-        if ready and version == before:
+        listed = json.loads(await session.pool[0].call(("GET", f"{session.deployments}?limit=1", b"")))
+        versions.append(listed["metadata"]["resourceVersion"])
+        if versions[-3:] == [versions[-1]] * 3:
             return
-        before = version
         await asyncio.sleep(0.25)
 
 
@@ -274,24 +271,24 @@ async def ready(server: Server) -> None:
     connection.writer.close()
 
 
-def started(folder: Path) -> tuple[ClusterProcess, Server, float]:
+def started(folder: Path, durable: bool) -> tuple[ClusterProcess, Server, float]:
     """A plane of our own, and the seconds until it answered."""
     start = time.perf_counter()
-    cluster = start_cluster(folder, simulation_delay=0.05)
+    cluster = start_cluster(folder, data_dir=folder / "data" if durable else None, simulation_delay=0.05)
     server = Server.of(cluster.kubeconfig, cluster.process.pid)
     uvloop.run(ready(server))
     return cluster, server, time.perf_counter() - start
 
 
-def measure_ours(runs: int, scale: float) -> Answers:
+def measure_ours(runs: int, scale: float, *, durable: bool) -> Answers:
     answers: Answers = {}
     with tempfile.TemporaryDirectory(prefix="afflux-bench-") as folder:
         for run in range(runs):
-            cluster, server, seconds = started(Path(folder) / f"run-{run}")
+            cluster, server, seconds = started(Path(folder) / f"run-{run}", durable)
             with cluster:
                 answers.setdefault("start to ready", []).append(Sample(seconds))
                 uvloop.run(asked(server, run, scale, answers))
-            cluster, server, _ = started(Path(folder) / f"memory-{run}")
+            cluster, server, _ = started(Path(folder) / f"memory-{run}", durable)
             with cluster:
                 uvloop.run(grown(server, answers, scale))
     return answers
@@ -351,10 +348,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="a tenth of the objects, one run")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--durable", action="store_true", help="keep the state on disk, not in memory")
     parser.add_argument("--kubeconfig", type=Path, help="another server to run the same against")
     arguments = parser.parse_args()
     scale, runs = (0.1, 1) if arguments.quick else (1.0, arguments.runs)
-    ours = measure_ours(runs, scale)
+    ours = measure_ours(runs, scale, durable=arguments.durable)
     other = measure_other(arguments.kubeconfig, runs, scale) if arguments.kubeconfig else {}
     table = rows(ours, other)
     if arguments.json:
