@@ -10,6 +10,7 @@ from afflux.controlplane.simulation import cron_jobs
 from afflux.controlplane.simulation.decisions import Change, Create, Moment, Remove, merge_difference
 from afflux.controlplane.simulation.faults import Fate, fate_of, is_bad_image
 from afflux.controlplane.simulation.rollouts import read_rollout, target_sizes
+from afflux.controlplane.simulation.view import View, place_of
 
 
 def template(image: str) -> dict[str, Any]:
@@ -85,6 +86,28 @@ def test_a_difference_is_a_merge_patch() -> None:
     old = {"a": 1, "b": {"c": 1, "d": 2}, "e": [1]}
     assert merge_difference(old, {"b": {"c": 1, "d": 3}, "e": [1, 2]}) == {"a": None, "b": {"d": 3}, "e": [1, 2]}
     assert merge_difference(old, dict(old)) == {}
+
+
+def seen(version: int, uid: str = "u") -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "uid": uid, "resourceVersion": str(version)}}
+
+
+def test_a_late_watch_does_not_undo_what_was_written() -> None:
+    view = View()
+    assert view.put(seen(1), watched=True)
+    assert view.put(seen(3))
+    assert not view.put(seen(2), watched=True)
+    view.remove(seen(4))
+    assert not view.put(seen(3))
+
+
+def test_a_cluster_restored_from_a_backup_is_believed() -> None:
+    view = View()
+    assert view.put(seen(9), watched=True)
+    assert view.put(seen(5), watched=True)
+    view.remove(seen(10))
+    assert view.put(seen(5), watched=True)
+    assert view.get(place_of(seen(5))) == seen(5)
 
 
 def cron_job(switch: str = "true", last: str | None = None, **spec: Any) -> dict[str, Any]:

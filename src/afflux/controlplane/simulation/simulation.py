@@ -114,7 +114,7 @@ class Simulation:
                     if event.type == "DELETED":
                         self._forget(event.object)
                     else:
-                        self._learn(event.object)
+                        self._learn(event.object, watched=True)
                 return
             except ApiStatusError as error:
                 if error.code in (404, 405):
@@ -124,12 +124,12 @@ class Simulation:
                 )
                 await asyncio.sleep(_WATCH_PAUSE)
 
-    def _learn(self, manifest: Manifest) -> None:
+    def _learn(self, manifest: Manifest, *, watched: bool = False) -> None:
         place = place_of(manifest)
         before = self._view.get(place)
         if is_going(manifest):
             self._view.spare(manifest)
-        if not self._view.put(manifest):
+        if not self._view.put(manifest, watched=watched):
             return
         if place.gvk == POD:
             self._known_since.setdefault(manifest["metadata"]["uid"], asyncio.get_running_loop().time())

@@ -34,6 +34,7 @@ class View:
         self._objects: dict[Place, Manifest] = {}
         self._by_namespace: dict[tuple[GroupVersionKind, str], dict[Place, None]] = {}
         self._by_controller: dict[str, dict[Place, None]] = {}
+        self._told: dict[Place, int] = {}
         self._condemned: set[str] = set()
         self._gone: OrderedDict[str, None] = OrderedDict()
 
@@ -63,11 +64,17 @@ class View:
         """The objects of a kind."""
         return (found for place, found in self._objects.items() if place.gvk == gvk)
 
-    def put(self, manifest: Manifest) -> bool:
-        """Take in a version of an object; False where it, or a newer one, is known already."""
+    def put(self, manifest: Manifest, *, watched: bool = False) -> bool:
+        """Take in a version of an object; False where it, or a newer one, is known already.
+
+        A watch (``watched``) tells each object's versions in order: when it tells of an older one than before, or of an
+        object that was gone, then the cluster itself went back, as one that is restored from a backup does.
+        """
         metadata, place = manifest["metadata"], place_of(manifest)
         before = self._objects.get(place)
-        if metadata["uid"] in self._gone or (before is not None and not _newer(metadata, before["metadata"])):
+        went_back = watched and self._went_back(place, metadata)
+        known = metadata["uid"] in self._gone or (before is not None and not _newer(metadata, before["metadata"]))
+        if known and not went_back:
             return False
         if before is not None and before["metadata"]["uid"] != metadata["uid"]:
             self._unlink(place, before)
@@ -78,9 +85,18 @@ class View:
             self._by_controller.setdefault(owner["uid"], {})[place] = None
         return True
 
+    def _went_back(self, place: Place, metadata: Manifest) -> bool:
+        version, before = _version(metadata), self._told.get(place, 0)
+        self._told[place] = version
+        if metadata["uid"] in self._gone:
+            del self._gone[metadata["uid"]]
+            return True
+        return version < before
+
     def remove(self, manifest: Manifest) -> None:
         """An object is gone."""
         place, uid = place_of(manifest), manifest["metadata"]["uid"]
+        self._told.pop(place, None)
         self._condemned.discard(uid)
         self._gone[uid] = None
         if len(self._gone) > _TOMBSTONES:
@@ -115,4 +131,8 @@ class View:
 
 
 def _newer(metadata: Manifest, than: Manifest) -> bool:
-    return int(metadata.get("resourceVersion") or 0) > int(than.get("resourceVersion") or 0)
+    return _version(metadata) > _version(than)
+
+
+def _version(metadata: Manifest) -> int:
+    return int(metadata.get("resourceVersion") or 0)
