@@ -16,6 +16,7 @@ from afflux.kustomize.plugins import HashTransformer
 from afflux.kustomize.provenance import MANAGED_BY, MANAGED_BY_LABEL, MANAGED_BY_VALUE, Trail, annotate
 from afflux.kustomize.remote import is_repository
 from afflux.kustomize.resource import BUILD_ANNOTATIONS
+from afflux.kustomize.resource_id import ALSO_CLUSTER_SCOPED
 from afflux.kustomize.resource_map import ResourceMap
 from afflux.kustomize.scalars import Quoted, unmarked
 from afflux.kustomize.target import Target, Workshop
@@ -51,8 +52,12 @@ def build(filesystem: FileSystem, path: str, options: BuildOptions | None = None
     """
     if is_repository(path):
         raise remote_needed(path)
-    with _without_collector():
-        return _built(filesystem, path, options or BuildOptions())
+    token = ALSO_CLUSTER_SCOPED.set(frozenset())
+    try:
+        with _without_collector():
+            return _built(filesystem, path, options or BuildOptions())
+    finally:
+        ALSO_CLUSTER_SCOPED.reset(token)
 
 
 @contextmanager

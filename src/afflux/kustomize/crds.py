@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from afflux.kustomize.documents import load_config
+from afflux.kustomize.errors import InvalidKustomization, Place
 from afflux.kustomize.field_specs import FieldSpec
 from afflux.kustomize.loader import Loader
 from afflux.kustomize.resource_id import Gvk
@@ -25,9 +26,22 @@ def config_from_crds(paths: Iterable[str], loader: Loader) -> TransformerConfig:
     config = EMPTY
     for path in paths:
         definitions = load_config(loader.load(path), loader.path_of(path))
-        if isinstance(definitions, dict):
-            config = config.merged(_config(definitions))
+        config = config.merged(_config(_checked(definitions, loader.path_of(path))))
     return config
+
+
+def _checked(definitions: Json, source: str) -> dict[str, Json]:
+    wrong = [] if isinstance(definitions, dict) else [definitions]
+    if isinstance(definitions, dict):
+        wrong = [each for each in definitions.values() if not isinstance(each, dict | None)]
+    if wrong:
+        kind = "array" if isinstance(wrong[0], list) else "string" if isinstance(wrong[0], str) else "number"
+        raise InvalidKustomization(
+            f"unable to parse open API definition from '{source}': json: cannot unmarshal {kind} into Go value of type"
+            " accumulator.OpenAPIDefinition (crds takes definitions by name, not CustomResourceDefinitions)",
+            Place(file=source),
+        )
+    return definitions or {}
 
 
 def _config(definitions: dict[str, Json]) -> TransformerConfig:

@@ -9,7 +9,7 @@ from afflux.kustomize.errors import InvalidKustomization, KustomizeError, Missin
 from afflux.kustomize.filesystem import FileSystem, is_within, normal
 from afflux.kustomize.remote import is_remote_file, is_repository
 
-MAX_DIRECTORIES: Final = 20_000
+MAX_DIRECTORIES: Final = 10_000
 """Kustomizations that one build may read, counting those read several times: bases may multiply."""
 MAX_LEVELS: Final = 64
 """Kustomizations that may refer to each other in a row."""

@@ -161,6 +161,18 @@ class OpenApiSchemas:
         return None
 
 
+def cluster_scoped_kinds(document: Json) -> frozenset[tuple[str, str]]:
+    """``(apiVersion, kind)`` of the kinds that an OpenAPI document's paths read without a namespace."""
+    paths = document.get("paths") if isinstance(document, dict) else None
+    scoped: dict[tuple[str, str], bool] = {}
+    for path, item in paths.items() if isinstance(paths, dict) else ():
+        reading = item.get("get") if isinstance(item, dict) else None
+        kind = reading.get("x-kubernetes-group-version-kind") if isinstance(reading, dict) else None
+        for key in _declared_kinds({"x-kubernetes-group-version-kind": [kind]}):
+            scoped[key] = scoped.get(key, False) or "namespaces/{namespace}" in path
+    return frozenset(key for key, is_namespaced in scoped.items() if not is_namespaced)
+
+
 def _declared_kinds(definition: Json) -> list[tuple[str, str]]:
     declared = definition.get("x-kubernetes-group-version-kind") if isinstance(definition, dict) else None
     found = []

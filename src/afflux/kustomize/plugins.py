@@ -302,7 +302,10 @@ def _builtin_kind(config: Config, wanted: dict[str, Json], others: dict[str, Jso
             f" {_why_refused(config.resource)}, and a build never runs programs"
         )
     if gvk.kind == "HelmChartInflationGenerator":
-        raise Refused(f"HelmChartInflationGenerator ({config.source}) would run Helm, which a build never does")
+        raise Refused(
+            f"HelmChartInflationGenerator ({config.source}) would run Helm (must specify --enable-helm),"
+            " which a build never does"
+        )
     if gvk.kind in others:
         raise InvalidKustomization(f"plugin {config.resource.id} not a {role}")
     if gvk.kind not in wanted:

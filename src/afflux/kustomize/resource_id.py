@@ -4,6 +4,7 @@ The scope of a kind comes from the table that kustomize carries (Kubernetes 1.21
 as namespaced.
 """
 
+from contextvars import ContextVar
 from typing import Final, NamedTuple
 
 NOT_NAMESPACED: Final = "_non_namespaceable_"
@@ -67,6 +68,11 @@ NAMESPACED: Final = frozenset().union(
 )
 """``(apiVersion, kind)`` of every kind that kustomize knows to be namespaced, without reading a schema."""
 
+ALSO_CLUSTER_SCOPED: Final[ContextVar[frozenset[tuple[str, str]]]] = ContextVar(
+    "ALSO_CLUSTER_SCOPED", default=frozenset()
+)
+"""What the OpenAPI document of the kustomization that is being built says to be cluster-scoped."""
+
 
 class Gvk(NamedTuple):
     """A kind at a version, or a selector of kinds where empty parts match everything."""
@@ -83,7 +89,8 @@ class Gvk(NamedTuple):
     @property
     def is_cluster_scoped(self) -> bool:
         """Whether kustomize knows the kind as cluster-scoped."""
-        return (self.api_version, self.kind) in CLUSTER_SCOPED
+        key = (self.api_version, self.kind)
+        return key in CLUSTER_SCOPED or (key in ALSO_CLUSTER_SCOPED.get() and key not in NAMESPACED)
 
     @property
     def is_known(self) -> bool:

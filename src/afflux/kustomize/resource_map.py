@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from afflux.kustomize.errors import TransformationFailed
 from afflux.kustomize.resource import Resource
-from afflux.kustomize.resource_id import IdKey, ResourceId
+from afflux.kustomize.resource_id import ALSO_CLUSTER_SCOPED, IdKey, ResourceId
 from afflux.lang.yaml import dump
 
 
@@ -66,7 +66,8 @@ class ResourceMap:
     def __init__(self) -> None:
         self.warnings: list[str] = []
         self._resources: list[Resource] = []
-        self._index: _Index | None = _Index(())
+        self._index: _Index | None = None
+        self._scopes = ALSO_CLUSTER_SCOPED.get()
         self._next = 0
         self._has_deleted = False
 
@@ -79,8 +80,10 @@ class ResourceMap:
     @property
     def index(self) -> _Index:
         """The index, made now if there is none."""
-        if self._index is None:
+        scopes = ALSO_CLUSTER_SCOPED.get()
+        if self._index is None or self._scopes is not scopes:
             self._index = _Index(resource for resource in self._resources if not resource.deleted)
+            self._scopes = scopes
         return self._index
 
     def append(self, resource: Resource) -> None:
@@ -98,7 +101,7 @@ class ResourceMap:
         """Adds another map's resources; an empty map takes the other's index over as it is."""
         if not self._resources:
             self._resources, self._next = other._resources, other._next
-            self._index = other._index
+            self._index, self._scopes = other._index, other._scopes
             self.check_unique()
             return
         for resource in other:

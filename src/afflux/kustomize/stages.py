@@ -224,7 +224,7 @@ def generations(kustomization: Kustomization, loader: Loader, source: str) -> It
         yield Generation("SecretGenerator", made, entry)
     if kustomization.helm_charts or kustomization.helm_chart_inflation_generator:
         raise Refused(
-            f"helmCharts of {source} would run Helm, which a build never does;"
+            f"helmCharts of {source} would run Helm (must specify --enable-helm), which a build never does;"
             " use a HelmRelease, or commit the chart's output",
             Place(source, "helmCharts"),
         )

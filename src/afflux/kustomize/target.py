@@ -16,10 +16,17 @@ from afflux.kustomize.errors import (
 )
 from afflux.kustomize.kustomization_file import FILE_NAMES, Kustomization, parse_kustomization
 from afflux.kustomize.loader import Loader
-from afflux.kustomize.merge_schema import BUILT_IN_VERSION, MergeSchemas, OpenApiSchemas, built_in_schemas
+from afflux.kustomize.merge_schema import (
+    BUILT_IN_VERSION,
+    MergeSchemas,
+    OpenApiSchemas,
+    built_in_schemas,
+    cluster_scoped_kinds,
+)
 from afflux.kustomize.plugins import Config, generated_by, transformer_of
 from afflux.kustomize.provenance import Trail, note_transformed, plugin_note
 from afflux.kustomize.resource import Origin, Resource, from_manifest
+from afflux.kustomize.resource_id import ALSO_CLUSTER_SCOPED
 from afflux.kustomize.resource_map import ResourceMap
 from afflux.kustomize.scalars import copied
 from afflux.kustomize.stages import Surroundings, generations, placed_at, stages
@@ -38,7 +45,15 @@ class Workshop:
     has_own_schemas: bool = False
     warnings: list[str] = field(default_factory=list)
     configs: dict[tuple[str, ...], TransformerConfig] = field(default_factory=dict)
+    files: dict[tuple[str, str], tuple[Kustomization, list[str]]] = field(default_factory=dict)
     has_met_unknown_kinds: bool = False
+
+    def parsed(self, text: str, source: str) -> tuple[Kustomization, list[str]]:
+        """A kustomization file read, once however often it is a base."""
+        known = self.files.get((source, text))
+        if known is None:
+            known = self.files[source, text] = parse_kustomization(text, source)
+        return known
 
     def use_openapi(self, openapi: dict[str, str], loader: Loader, is_root: bool) -> None:
         """Takes the merge keys of ``openapi``: the root's, or the first that any kustomization below brings."""
@@ -50,7 +65,9 @@ class Workshop:
             if version is not None:
                 raise InvalidKustomization("builtin version and custom schema provided, cannot use both")
             # kustomize reads its own schema once it has met a kind that it doesn't know by heart, and keeps it then.
-            self.schemas = OpenApiSchemas(load_config(text, loader.path_of(path)), self.has_met_unknown_kinds)
+            document = load_config(text, loader.path_of(path))
+            self.schemas = OpenApiSchemas(document, self.has_met_unknown_kinds)
+            ALSO_CLUSTER_SCOPED.set(cluster_scoped_kinds(document))
             self.has_own_schemas = True
         elif version:
             if version != BUILT_IN_VERSION:
@@ -74,7 +91,7 @@ class Target:
     def load(cls, loader: Loader, workshop: Workshop, trail: Trail) -> "Target":
         """Reads the kustomization file of the loader's directory. Raises where there is none, or more than one."""
         name, text = _kustomization_text(loader)
-        kustomization, warnings = parse_kustomization(text, loader.path_of(name))
+        kustomization, warnings = workshop.parsed(text, loader.path_of(name))
         workshop.warnings.extend(warnings)
         return cls(loader, workshop, kustomization, name, trail)
 

@@ -1,7 +1,7 @@
 """The field specifications that a kustomization works with: kustomize's own, and what users add to them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Final
 
@@ -19,9 +19,15 @@ NameReferences = tuple[tuple[Gvk, tuple[FieldSpec, ...]], ...]
 """Kinds that are referred to, each with the fields that refer to it."""
 
 
+NOT_LISTS: Final = ("name_reference", "is_settled")
+
+
 @dataclass(frozen=True)
 class TransformerConfig:
-    """The specifications of every transformer. Values are shared and never changed; ``merged`` makes new ones."""
+    """The specifications of every transformer. Values are shared and never changed; ``merged`` makes new ones.
+
+    ``is_settled``: it has been merged into the empty one, so that doing it again changes nothing.
+    """
 
     name_prefix: tuple[FieldSpec, ...] = ()
     name_suffix: tuple[FieldSpec, ...] = ()
@@ -34,18 +40,21 @@ class TransformerConfig:
     var_reference: tuple[FieldSpec, ...] = ()
     images: tuple[FieldSpec, ...] = ()
     replicas: tuple[FieldSpec, ...] = ()
+    is_settled: bool = field(default=False, compare=False)
 
     def merged(self, other: "TransformerConfig") -> "TransformerConfig":
         """Both configurations' specifications. Raises ``InvalidKustomization`` where they contradict each other."""
         if other is self or other is EMPTY:
             return self
-        lists = {
+        if self is EMPTY and other.is_settled:
+            return other
+        lists: dict[str, Json] = {
             each.name: by_kind(merge_specs(getattr(self, each.name), getattr(other, each.name)))
             for each in fields(self)
-            if each.name != "name_reference"
+            if each.name not in NOT_LISTS
         }
         references = merge_references(self.name_reference, other.name_reference)
-        merged = TransformerConfig(name_reference=references, **lists)
+        merged = replace(TransformerConfig(**lists), name_reference=references, is_settled=self is EMPTY)
         return self if merged == self else merged
 
     @cached_property
@@ -156,16 +165,16 @@ def config_from_file(value: Json, source: str) -> TransformerConfig:
         parsed = msgspec.convert(without_nulls(value) or {}, ConfigurationFile)
     except msgspec.ValidationError as error:
         raise InvalidKustomization(f"error unmarshaling JSON: while decoding JSON: json: {error} in {source}") from None
-    lists = {
+    lists: dict[str, Json] = {
         each.name: by_kind(spec_tuple(getattr(parsed, each.name)))
         for each in fields(TransformerConfig)
-        if each.name != "name_reference"
+        if each.name not in NOT_LISTS
     }
     references: NameReferences = ()
     for entry in parsed.name_reference:
         gvk = Gvk(entry.group, entry.version, entry.kind)
         references = (*references, (gvk, spec_tuple(entry.field_specs)))
-    return TransformerConfig(name_reference=merge_references((), references), **lists)
+    return replace(TransformerConfig(**lists), name_reference=merge_references((), references))
 
 
 def merged_files(configs: Sequence[TransformerConfig]) -> TransformerConfig:
