@@ -148,6 +148,20 @@ async def create_deployments(session: Session) -> Sample:
     return await rate(session, applied_deployments(session, session.count(1000)))
 
 
+async def roll_out_deployments(session: Session) -> Sample:
+    """Created and simulated to the end: ReplicaSet, Pod, and every status."""
+    requests = [
+        applied(session.deployments, f"d{number}", deployment(number))
+        for number in range(session.count(1000), session.count(1000) + session.count(500))
+    ]
+    await settled(session)
+    cpu, start = session.server.cpu_seconds(), time.perf_counter()
+    await session.all(requests)
+    await settled(session)
+    took = time.perf_counter() - start
+    return Sample(len(requests) / took, (session.server.cpu_seconds() - cpu) / len(requests))
+
+
 async def dry_run_deployments(session: Session) -> Sample:
     await settled(session)
     return await rate(session, applied_deployments(session, session.count(1000), "&dryRun=All"))
@@ -230,6 +244,7 @@ QUESTIONS = (
     Question("SSA create Deployment", "/s", 400, create_deployments),
     Question("SSA dry run of an existing Deployment", "/s", 250, dry_run_deployments),
     Question("list 1,000 Deployments", "ms", 43, list_deployments),
+    Question("Deployments until all are available", "/s", 0, roll_out_deployments),
 )
 """The order matters: the later ones ask about what the earlier ones made."""
 
