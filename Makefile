@@ -36,7 +36,7 @@ format: $(READY) ## Rewrite the sources in the house's format
 	@$(BIN)/ruff format .
 
 bench: $(READY) ## Benchmarks, side by side where there is something to compare with
-	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for name in commit_to_applied controlplane kustomize; do echo "== bench/$$name.py"; $(BIN)/python bench/$$name.py || exit 1; done
 
 e2e-binaries: ## etcd, kube-apiserver and kube-controller-manager from their modules (needs Go 1.26+)
 	@e2e/build $(E2E)
