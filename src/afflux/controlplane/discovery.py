@@ -87,8 +87,9 @@ def resource_list(registry: KindRegistry, group: str, version: str) -> Manifest 
     for kind in kinds:
         resources.append(_resource(kind))
         resources += _subresources(kind)
-    api_version = f"{group}/{version}" if group else version
-    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": resources}
+    listed = {"groupVersion": f"{group}/{version}" if group else version, "resources": resources}
+    # A real server leaves the list's own version out of the core group's.
+    return {"kind": "APIResourceList", **({"apiVersion": "v1"} if group else {}), **listed}
 
 
 _Versions = dict[str, list[ServedKind]]

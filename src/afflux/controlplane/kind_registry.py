@@ -37,9 +37,6 @@ class KindRegistry:
     def has_group(self, group: str) -> bool:
         return any(served.group == group for served in self._by_gvk)
 
-    def has_group_version(self, group: str, version: str) -> bool:
-        return any(served.group == group and served.version == version for served in self._by_gvk)
-
     def kinds(self) -> Iterator[ServedKind]:
         """Every served kind; versions of one kind are separate."""
         return iter(tuple(self._by_path.values()))

@@ -126,7 +126,7 @@ class ApiHandler:
         registry = self.dispatcher.writer.registry
         kind = registry.lookup(target.group, target.version, target.plural)
         if kind is None:
-            if registry.has_group_version(target.group, target.version):
+            if registry.has_group(target.group):
                 raise resource_not_found()
             return _page_not_found()
         if kind.namespaced is False and target.namespace:
@@ -161,6 +161,9 @@ class ApiHandler:
         wanted = logs.log_options(api_request.options, time.time())
         path = self.pod_logs.file_for(pod)
         _check_container(api_request, pod.manifest)
+        if not pod.manifest["spec"].get("nodeName"):
+            # Nothing runs yet that could say something.
+            return web.Response(status=204, headers=_NO_CACHE)
         chunks = logs.stream_file(path, wanted) if path else _silence(wanted.follow)
         return await _stream(request, chunks, "text/plain")
 

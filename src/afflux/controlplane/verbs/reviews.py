@@ -73,7 +73,7 @@ def subject_access_review(authorizer: Authorizer, request: ApiRequest) -> Answer
 
 
 def self_subject_rules_review(authorizer: Authorizer, request: ApiRequest) -> Answer:
-    """All rules that apply to who asks, in a namespace."""
+    """All rules that apply to who asks, in a namespace (which the answer doesn't repeat)."""
     spec = _body(request).get("spec") or {}
     rules = list(authorizer.rules(request.user, spec.get("namespace", "")))
     status = {
@@ -81,7 +81,7 @@ def self_subject_rules_review(authorizer: Authorizer, request: ApiRequest) -> An
         "nonResourceRules": [rule for rule in rules if "nonResourceURLs" in rule],
         "incomplete": False,
     }
-    return _answer(request, spec, status)
+    return _answer(request, {}, status)
 
 
 def token_review(authenticator: Authenticator, request: ApiRequest) -> Answer:
@@ -124,7 +124,7 @@ REVIEWS: Final[dict[str, Review]] = {
 def create_token(store: Store, authenticator: Authenticator, request: ApiRequest) -> Answer:
     """POST of a TokenRequest to ``serviceaccounts/{name}/token``."""
     account = live_object(store, request)
-    spec = dict(_body(request).get("spec") or {})
+    spec = {name: value for name, value in (_body(request).get("spec") or {}).items() if value is not None}
     seconds = spec.get("expirationSeconds") or _DEFAULT_TOKEN
     if seconds < _SHORTEST_TOKEN:
         error = invalid_value("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
@@ -134,9 +134,33 @@ def create_token(store: Store, authenticator: Authenticator, request: ApiRequest
     token_request = {
         "kind": "TokenRequest",
         "apiVersion": "authentication.k8s.io/v1",
-        "metadata": {"name": account.name, "namespace": account.namespace, "creationTimestamp": rfc3339_now()},
-        "spec": {"audiences": spec.get("audiences") or ["https://kubernetes.default.svc"], **spec}
-        | {"expirationSeconds": seconds},
+        "metadata": {
+            "name": account.name,
+            "namespace": account.namespace,
+            "uid": account.uid,
+            "creationTimestamp": rfc3339_now(),
+            "managedFields": [_requested(request, spec)],
+        },
+        "spec": {
+            "audiences": ["https://kubernetes.default.svc"],
+            "boundObjectRef": None,
+            **spec,
+            "expirationSeconds": seconds,
+        },
         "status": {"token": token, "expirationTimestamp": expiry},
     }
     return Answer(orjson.dumps(token_request), 201)
+
+
+def _requested(request: ApiRequest, spec: Manifest) -> Manifest:
+    """Who set what of a TokenRequest."""
+    fields: Manifest = {f"f:{name}": {} for name in sorted({*spec, "expirationSeconds"})}
+    return {
+        "manager": request.options.field_manager(request.user_agent),
+        "operation": "Update",
+        "apiVersion": "authentication.k8s.io/v1",
+        "time": rfc3339_now(),
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:spec": fields},
+        "subresource": "token",
+    }
