@@ -1,9 +1,11 @@
 """`afflux run`: the controllers alone, against the cluster of a kubeconfig."""
 
 import asyncio
+from datetime import UTC, datetime
 
 from afflux.api.kinds import KINDS
 from afflux.app.assemble import assemble
+from afflux.app.beside_flux import FluxIsRunning, refuse_beside_flux
 from afflux.app.data_directory import DataDirectory, DataDirectoryError
 from afflux.app.install import InstallFailed, install_crds
 from afflux.app.settings import Settings
@@ -22,12 +24,13 @@ async def serve_until(stop: asyncio.Event, settings: Settings) -> None:
         with DataDirectory(settings.data_dir):
             client = KubeClient.connect(load_config(settings.kubeconfig, settings.context))
             try:
+                await refuse_beside_flux(client, settings.controllers, settings.namespace, datetime.now(UTC))
                 await install_crds(client, KINDS)
                 async with assemble(settings, client) as assembly:
                     await until_stopped(stop, asyncio.create_task(assembly.run()))
             finally:
                 await client.close()
-    except (DataDirectoryError, InstallFailed, KubeError, OSError, ValueError) as error:
+    except (DataDirectoryError, FluxIsRunning, InstallFailed, KubeError, OSError, ValueError) as error:
         raise ServeFailed(str(error)) from error
 
 
