@@ -79,6 +79,9 @@ PROTECTION_ONLY: Final = frozenset({Part.PROTECTION})
 
 _OWNERS = (DEPLOYMENT, REPLICA_SET, STATEFUL_SET, DAEMON_SET, JOB, REPLICATION_CONTROLLER)
 """Whose annotations say what becomes of their Pods."""
+_OWNER_PAUSE: Final = 0.02
+_OWNER_SECONDS: Final = 5.0
+"""How long a Pod waits for news of its workload, which may be gone."""
 
 
 @dataclass(slots=True)
@@ -194,8 +197,10 @@ class Steps:
         if (pod.get("spec") or {}).get("nodeName", self._node.name) != self._node.name:
             return Decision()
         uid = pod["metadata"]["uid"]
-        pod = self._with_switches(pod)
         age = asyncio.get_running_loop().time() - self._known.since.get(uid, 0.0)
+        if age < _OWNER_SECONDS and self._awaits_owner(pod):
+            return Decision(again_in=_OWNER_PAUSE)
+        pod = self._with_switches(pod)
         address = (pod.get("status") or {}).get("podIP") or self._new_address(uid)
         missing = self._missing_claim(pod)
         around = pods.Surroundings(age, self._delay, moment(), address, missing, self._node.name)
@@ -222,14 +227,24 @@ class Steps:
             return pod
         return {**pod, "metadata": {**pod["metadata"], "annotations": {**switches, **annotations_of(pod)}}}
 
+    def _awaits_owner(self, pod: Manifest) -> bool:
+        """Whether the workload that says what becomes of a Pod hasn't been told of: watches are not in step."""
+        if Part.CONTROLLERS in self._parts:
+            return False
+        member = pod
+        while (owner := controller_of(member)) is not None and _kind_of(owner) in _OWNERS:
+            found = self._controller(member)
+            if found is None:
+                return True
+            member = found
+        return False
+
     def _controller(self, manifest: Manifest) -> Manifest | None:
         """The workload that an object belongs to, if it is known."""
         owner = controller_of(manifest)
         if owner is None:
             return None
-        group, version = parse_api_version(str(owner.get("apiVersion") or ""))
-        kind = GroupVersionKind(group, version, str(owner.get("kind")))
-        return self._view.get(Place(kind, manifest["metadata"]["namespace"], str(owner.get("name"))))
+        return self._view.get(Place(_kind_of(owner), manifest["metadata"]["namespace"], str(owner.get("name"))))
 
     def _missing_claim(self, pod: Manifest) -> str:
         """The first claim of a Pod that isn't bound."""
@@ -303,3 +318,9 @@ class Steps:
         wanted = (service.get("spec") or {}).get("service") or {}
         backend = self._view.get(Place(SERVICE, str(wanted.get("namespace")), str(wanted.get("name"))))
         return policies.decide_api_service(service, backend, moment())
+
+
+def _kind_of(reference: Manifest) -> GroupVersionKind:
+    """The kind that an ownerReference names."""
+    group, version = parse_api_version(str(reference.get("apiVersion") or ""))
+    return GroupVersionKind(group, version, str(reference.get("kind")))
