@@ -8,7 +8,6 @@ from afflux.controlplane.managed_fields import (
     ResetFields,
     Writing,
     is_unchanged,
-    own_scale,
     update,
     with_managed_fields,
 )
@@ -191,30 +190,6 @@ def test_list_items_that_only_one_owned_go_with_what_nobody_owned_in_them() -> N
     assert d.owners["m1 Apply"]["f:spec"]["f:template"]["f:spec"] == {
         "f:containers": {'k:{"name":"c"}': {".": {}, "f:image": {}, "f:name": {}}}
     }
-
-
-def test_replicas_pass_to_a_scaler_and_conflict_with_the_applier() -> None:
-    d = Sequence("apps/v1", "Deployment", "d")
-    live = d.apply("m1", spec={"replicas": 1, **container(image="i")})
-    scaled = {**live, "spec": {**live["spec"], "replicas": 4}}
-    managed = own_scale(live, d.writing("hpa", "scale"), "Update", ("f:spec", "f:replicas"))
-    d.store(with_managed_fields(scaled, managed))
-    assert "f:replicas" not in d.owners["m1 Apply"]["f:spec"]
-    assert d.owners["hpa Update"] == {"f:spec": {"f:replicas": {}}}
-    with pytest.raises(ApplyConflict, match=r'"hpa" with subresource "scale" using apps/v1: .spec.replicas'):
-        d.apply("m1", spec={"replicas": 2, **container(image="i")})
-
-
-def test_a_field_left_out_is_dropped_and_then_scaling_is_untracked() -> None:
-    d = Sequence("apps/v1", "Deployment", "d")
-    d.apply("m1", spec={"replicas": 3, **container(image="i")})
-    live = d.apply("m1", spec=container(image="i"))
-    assert "replicas" not in live["spec"]
-    assert (
-        own_scale(live, d.writing("hpa", "scale"), "Update", ("f:spec", "f:replicas"))
-        == (live["metadata"]["managedFields"])
-    )
-    d.patch("x", spec={"replicas": 4})
 
 
 def test_what_a_create_made_stays_when_an_applier_lets_go() -> None:

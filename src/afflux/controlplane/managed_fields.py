@@ -1,7 +1,7 @@
-"""``metadata.managedFields``: who set which field, read, written, and kept up to date by creates, updates and scaling.
+"""``metadata.managedFields``: who set which field, read, written, and kept up to date by creates and updates.
 
 The rules are those of Kubernetes 1.36 (its fieldmanager and structured-merge-diff). What an apply does is in
-``server_side_apply``. Nothing here changes a manifest it is given.
+``server_side_apply``, what scaling does in ``scale_ownership``. Nothing here changes a manifest it is given.
 """
 
 from __future__ import annotations
@@ -171,22 +171,6 @@ def update(
         before = managers[key].fields if key in managers else NO_FIELDS
         managers[key] = Owned(before | taken, writing.api_version, writing.now)
     _merge_oldest(managers)
-    return format_managed_fields(managers)
-
-
-def own_scale(live: Manifest, writing: Writing, operation: str, replicas: Path) -> list[Manifest]:
-    """The ``managedFields`` after a write to ``/scale`` changed the field ``replicas``.
-
-    The field goes from its owners to the writer; where nobody owned it, it stays unowned. The entry has no time.
-    """
-    managers = managers_of(live)
-    if not any(replicas in owned.fields for owned in managers.values()):
-        return format_managed_fields(managers)
-    version = writing.api_version if operation == "Update" else ""
-    key = ManagerKey(writing.manager, operation, version, "scale")
-    if key not in managers or replicas not in managers[key].fields:
-        take_from(managers, Comparison(NO_FIELDS, frozenset([replicas]), NO_FIELDS), but=key)
-        managers[key] = Owned(frozenset([replicas]), writing.api_version, "")
     return format_managed_fields(managers)
 
 
