@@ -31,6 +31,7 @@ JSON = st.recursive(
         ({"a": 1}, [{"op": "test", "path": "/a", "value": 1.0}], {"a": 1}),
         ({"a": 1}, [{"op": "replace", "path": "", "value": 5}], 5),
         ({"a": None}, [{"op": "replace", "path": "/a", "value": None}], {"a": None}),
+        ({"a": 1}, [{"op": "replace", "path": "/b", "value": 2}], {"a": 1, "b": 2}),
     ],
 )
 def test_operations_do_what_the_rfc_says(document: Any, operations: Any, expected: Any) -> None:
@@ -44,7 +45,7 @@ def test_operations_do_what_the_rfc_says(document: Any, operations: Any, expecte
     [
         ({"op": "add", "path": "/x/y", "value": 1}, 'doc is missing path: "/x/y"'),
         ({"op": "remove", "path": "/x"}, 'doc is missing path: "/x"'),
-        ({"op": "replace", "path": "/x", "value": 1}, 'doc is missing path: "/x"'),
+        ({"op": "replace", "path": "/x/y", "value": 1}, 'doc is missing path: "/x/y"'),
         ({"op": "add", "path": "/l/3", "value": 1}, "index 3"),
         ({"op": "remove", "path": "/l/x"}, "not an index"),
         ({"op": "add", "path": "a", "value": 1}, "must start with"),

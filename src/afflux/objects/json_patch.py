@@ -116,10 +116,9 @@ class _Patching:
         if not tokens:
             self.document = value
             return
-        self._read(tokens, path)
         container = self._writable(tokens[:-1], path)
         if isinstance(container, dict):
-            container[tokens[-1]] = value
+            container[tokens[-1]] = value  # whether it was there or not, as in the Go library
         else:
             container[self._position(tokens[-1], len(container), path)] = value
 
