@@ -23,7 +23,9 @@ _STORED_ELSEWHERE: Final = {
 _WITHOUT_GENERATION: Final = frozenset(
     {("", kind) for kind in ("ConfigMap", "Secret", "ServiceAccount", "Service", "Namespace", "Node", "LimitRange")}
     | {("", kind) for kind in ("PersistentVolume", "PersistentVolumeClaim", "ResourceQuota", "Endpoints", "Event")}
-    | {("", "PodTemplate"), ("events.k8s.io", "Event"), ("coordination.k8s.io", "Lease")}
+    | {("events.k8s.io", "Event"), ("coordination.k8s.io", "Lease"), ("storage.k8s.io", "VolumeAttributesClass")}
+    | {("networking.k8s.io", "IPAddress"), ("networking.k8s.io", "ServiceCIDR")}
+    | {("resource.k8s.io", "ResourceClaim"), ("resource.k8s.io", "ResourceClaimTemplate")}
     | {("rbac.authorization.k8s.io", kind) for kind in ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")}
     | {("storage.k8s.io", kind) for kind in ("StorageClass", "CSINode", "VolumeAttachment", "CSIStorageCapacity")}
     | {("apiregistration.k8s.io", "APIService"), ("certificates.k8s.io", "CertificateSigningRequest")}

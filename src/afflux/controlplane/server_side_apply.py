@@ -144,11 +144,11 @@ class _Applying:
         return all(fields <= allowed for fields in self.conflicts.values())
 
     def _own_what_was_there(self, zero: Manifest) -> None:
-        """An object that nobody tracked so far: what it holds is somebody's."""
-        fields = compare(zero, self.live, self.schema).changed - NEVER_OWNED
+        """An object that nobody tracked so far: what it holds is somebody's, as if written through the same path."""
+        fields = self.writing.reset.filtered(compare(zero, self.live, self.schema).changed) - NEVER_OWNED
         version = self.writing.api_version
         if fields:
-            key = ManagerKey(BEFORE_FIRST_APPLY, "Update", version, "")
+            key = ManagerKey(BEFORE_FIRST_APPLY, "Update", version, self.writing.subresource)
             self.managers[key] = Owned(fields, version, self.writing.now)
 
     def _own(self, fields: FieldSet, last: Owned | None, *, touched: bool = False) -> None:
@@ -173,8 +173,8 @@ class _Applying:
         left = with_named_parents(fieldset_of(remove_fields(merged, before, schema), schema), schema)
         without_unowned = remove_fields(merged, present - left - owned, schema)
         left = with_named_parents(fieldset_of(without_unowned, schema), schema)
-        # A list that lost its last item shows no field; while somebody owns it, it stays as an empty list.
-        pruned: Manifest = remove_fields(merged, ((present - left) & before) - owned, schema)
+        # A list that lost its last item shows no field: it goes, whoever owns the list itself.
+        pruned: Manifest = remove_fields(merged, (present - left) & before, schema)
         return pruned
 
     def _check_conflicts(self, change: Comparison, *, force: bool) -> None:
