@@ -42,7 +42,7 @@ e2e-binaries: ## etcd, kube-apiserver and kube-controller-manager from their mod
 	@e2e/build $(E2E)
 
 test-e2e: $(READY) e2e-binaries ## The walk-through on a real kube-apiserver
-	@$(BIN)/python -m pytest -q tests/e2e/test_real_cluster.py $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q tests/e2e/test_real_cluster.py tests/e2e/test_simulate_on_a_real_server.py $(PYTEST_ARGS)
 
 clean: ## Remove what make made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
