@@ -6,6 +6,7 @@ from typing import Final
 
 from afflux.kustomize.resource import ORIGIN_ANNOTATION, TRANSFORMATIONS_ANNOTATION, Resource
 from afflux.kustomize.resource_map import ResourceMap
+from afflux.kustomize.scalars import Quoted
 from afflux.lang.yaml import dump
 from afflux.objects.manifest import Json
 
@@ -69,6 +70,9 @@ def note_transformed(resources: ResourceMap, note: Note | None) -> None:
             resource.origin_note = note
         else:
             resource.transformations.append(note)
+        # kustomize writes its note among the annotations, all of which become texts on the way.
+        if any(type(value) not in (str, Quoted) for value in resource.annotations.values()):
+            resource.set_texts("annotations", resource.texts("annotations"))
 
 
 def annotate(resource: Resource, wanted: list[str]) -> None:

@@ -135,7 +135,8 @@ class Resource:
     @property
     def has_history(self) -> bool:
         """Whether kustomize would have left notes in the object's annotations."""
-        return bool(self.previous or self.prefixes or self.suffixes or self.needs_hash or self.behavior)
+        notes = (self.previous, self.prefixes, self.suffixes, self.needs_hash, self.behavior, self.origin_note)
+        return any(notes)
 
     def remember_id(self) -> None:
         """Notes the present id before a change."""
@@ -159,6 +160,12 @@ class Resource:
             return
         metadata = self._own_metadata()
         metadata["namespace"] = untagged(metadata.get("namespace"), namespace)
+
+    @property
+    def annotations(self) -> Manifest:
+        """``metadata.annotations``; an empty dict (not the object's) where it has none."""
+        annotations = self.metadata.get("annotations")
+        return annotations if isinstance(annotations, dict) else {}
 
     def texts(self, field: str) -> dict[str, str]:
         """``metadata.labels`` or ``metadata.annotations`` with every value as text."""

@@ -67,9 +67,14 @@ class MergePatch:
         manifest = copied(self.patch.manifest)
         prepared = Resource(manifest, self.patch.origin)
         for field in ("labels", "annotations"):
-            if field in prepared.metadata:
-                prepared.set_texts(field, {key: Quoted(text) for key, text in prepared.texts(field).items()})
+            _make_texts(prepared, field)
         return MergePatch(prepared, self.options, self.schemas, selected=True)
+
+
+def _make_texts(patch: Resource, field: str) -> None:
+    """Labels or annotations of a patch as kustomize leaves them when it writes one of its own: texts, nulls too."""
+    if field in patch.metadata:
+        patch.set_texts(field, {key: Quoted(text) for key, text in patch.texts(field).items()})
 
 
 def wipes_notes(patch: Manifest) -> bool:
@@ -93,6 +98,9 @@ class PatchTransformer:
         self._text, self._source, self._file = _patch_text(entry, loader, where)
         options = entry.options or PatchOptions()
         merge_patches, operations = self._read()
+        if options.allow_name_change or options.allow_kind_change:
+            for patch in merge_patches:
+                _make_texts(patch, "annotations")
         self._merge = [MergePatch(patch, options, schemas) for patch in merge_patches]
         self._operations = operations
 
