@@ -4,12 +4,15 @@ Input: a JSON file that maps Go packages (``core/v1``) to messages to ``{number:
 read from the struct tags of a Kubernetes release. Output: one line of JSON, only messages reachable from what clients
 send, types resolved to ``s`` (string), ``i`` (int32), ``l`` (int64), ``b`` (bool), ``y`` (bytes), ``d`` (double),
 ``@Special`` or a message's name; ``[]`` before a type is a list, ``{}`` a map from strings, ``*`` a pointer in Go
-(absent differs from zero). A field without a name is inlined.
+(absent differs from zero). A field without a name is inlined. ``!`` after a type: Go prints the field even when it is
+empty, zero or false (its tag has no ``omitempty``), as read from the sources in MODULES, the ``k8s.io`` folder of Go's
+module cache.
 
-    tools/struct_tables.py FIELDS.json src/afflux/controlplane/data/structs.json
+    tools/struct_tables.py FIELDS.json MODULES src/afflux/controlplane/data/structs.json
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -67,9 +70,29 @@ PACKAGES = [
 ]  # fmt: skip
 
 
+SOURCES = {
+    "apiextensions": "apiextensions-apiserver@*/pkg/apis/apiextensions/{}/*.go",
+    "meta": "apimachinery@*/pkg/apis/meta/{}/*.go",
+}
+STRUCT = re.compile(r"^type (\w+) struct \{$(.*?)^\}$", re.MULTILINE | re.DOTALL)
+TAG = re.compile(r'^\s+\w+\s+(\S+)\s+`.*?json:"([^",]+)"', re.MULTILINE)
+
+
+def printed_always(modules: Path, package: str) -> set[tuple[str, str]]:
+    """Structs and their fields whose tags have a name and no options."""
+    group, version = package.split("/")
+    pattern = SOURCES.get(group, f"api@*/{group}/{{}}/*.go").format(version)
+    found = set()
+    for source in modules.glob(pattern):
+        for name, body in STRUCT.findall(source.read_text()):
+            found |= {(name, field) for go_type, field in TAG.findall(body) if not go_type.startswith("*")}
+    return found
+
+
 class Tables:
-    def __init__(self, packages: dict) -> None:
+    def __init__(self, packages: dict, modules: Path) -> None:
         self.packages = packages
+        self.kept = {package: printed_always(modules, package) for package in PACKAGES}
         self.messages: dict[str, dict[str, str]] = {}
 
     def message(self, package: str, name: str) -> str:
@@ -78,11 +101,15 @@ class Tables:
         if full not in self.messages:
             fields = self.messages[full] = {}
             for number, (json_name, go_type, _) in self.packages[package][name].items():
-                fields[number] = f"{json_name}:{self.resolve(package, go_type)}"
+                fields[number] = self.field(package, name, json_name, go_type)
             for missing in filter(None, MISSING.get(full, "").split(", ")):
                 number, json_name, go_type = missing.split(" ")
-                fields[number] = f"{json_name}:{self.resolve(package, go_type)}"
+                fields[number] = self.field(package, name, json_name, go_type)
         return full
+
+    def field(self, package: str, name: str, json_name: str, go_type: str) -> str:
+        mark = "!" if (name, json_name) in self.kept.get(package, ()) else ""
+        return f"{json_name}:{self.resolve(package, go_type)}{mark}"
 
     def resolve(self, package: str, go_type: str) -> str:
         if go_type in SCALARS:
@@ -123,8 +150,8 @@ class Tables:
 
 
 def main() -> None:
-    source, target = map(Path, sys.argv[1:3])
-    tables = Tables(json.loads(source.read_text()))
+    source, modules, target = map(Path, sys.argv[1:4])
+    tables = Tables(json.loads(source.read_text()), modules)
     for package in PACKAGES:
         for name, definition in tables.packages[package].items():
             if name != "_imports" and "alias" not in definition and not name.endswith("List"):

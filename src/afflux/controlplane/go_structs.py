@@ -28,16 +28,17 @@ _GO_NAMES: Final = {"s": "string", "i": "int32", "l": "int64", "b": "bool", "d":
 class FieldType:
     """The type of a field. ``code`` is a scalar's letter, ``@Special``, or ``""`` for a struct (see ``struct``).
 
-    ``container`` is ``[]``, ``{}`` or ``""``; ``pointer`` means that an absent value differs from a zero one.
+    ``container`` is ``[]``, ``{}`` or ``""``; ``pointer`` means that an absent value differs from a zero one;
+    ``printed_always``, that Go prints the field even when it is empty, zero or false.
     """
 
-    __slots__ = ("_message", "code", "container", "name", "pointer", "text")
+    __slots__ = ("_message", "code", "container", "name", "pointer", "printed_always")
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
-        self.text = text
         self.pointer = text.startswith("*")
-        rest = text.lstrip("*")
+        self.printed_always = text.endswith("!")
+        rest = text.strip("*!")
         self.container = rest[:2] if rest[:2] in ("[]", "{}") else ""
         rest = rest[len(self.container) :]
         is_struct = "/" in rest

@@ -139,22 +139,9 @@ def _same(left: Json, right: Json) -> bool:
 
 def _left_out(field: FieldType, value: Json) -> bool:
     """Whether Go's ``omitempty`` leaves the value out; structs and pointers are kept."""
-    if field.pointer or value:
+    if value or field.pointer or field.printed_always:
         return False
-    if field.container:
-        return field.name not in _KEPT_EMPTY
-    return field.code in ("s", "i", "l", "b") and field.name not in _KEPT_ZERO
-
-
-_KEPT_EMPTY: Final = frozenset({"containers", "rules", "versions", "endpoints", "ports", "limits", "verbs"})
-_KEPT_ZERO: Final = frozenset(
-    {"replicas", "maxReplicas", "value", "port", "containerPort", "availableReplicas", "disruptionsAllowed"}
-    | {"currentHealthy", "desiredHealthy", "expectedPods", "currentReplicas", "desiredReplicas", "restartCount"}
-    | {"currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady", "ready"}
-    | {"storage", "served", "name", "weight", "status"}
-    | {"reportingComponent", "reportingInstance", "serviceName"}
-)
-"""Fields that Go prints even when they are empty, zero or false."""
+    return bool(field.container) or field.code in ("s", "i", "l", "b", "y")
 
 
 def _is_text(value: Json) -> bool:
