@@ -21,6 +21,7 @@ CHECKS: dict[tuple[str, str], Check] = {
     ("", "ConfigMap"): configuration.validate_config_map,
     ("", "Secret"): configuration.validate_secret,
     ("", "Pod"): pods.validate_pod,
+    ("", "PodTemplate"): pods.validate_pod_template,
     ("", "Service"): services.validate_service,
     ("", "ReplicationController"): workloads.validate_replication_controller,
     ("", "PersistentVolumeClaim"): configuration.validate_claim,

@@ -80,6 +80,11 @@ def _frozen(spec: Node) -> Node:
     return kept
 
 
+def validate_pod_template(new: Node, _: Node | None) -> Errors:
+    """The kind that holds nothing but a template."""
+    yield from validate_template(node(new.get("template")), "template")
+
+
 def validate_template(template: Node, path: str, claims: Iterable[Json] = ()) -> Errors:
     """A workload's Pod template; containers may also mount the ``claims`` that the workload brings along."""
     yield from pod_spec(node(template.get("spec")), f"{path}.spec", claims)
