@@ -205,9 +205,20 @@ def _check_body(body: Manifest, schema: Schema) -> None:
 
 
 def _causes(conflicts: dict[ManagerKey, FieldSet]) -> Iterable[ConflictCause]:
-    for key in sorted(conflicts):
+    for key in sorted(conflicts, key=_manager_order):
         for path in sorted(conflicts[key], key=_member_order):
             yield ConflictCause(_manager_text(key), path_text(path))
+
+
+def _manager_order(key: ManagerKey) -> str:
+    """Managers come in the order of their entries as JSON: at equal names a subresource comes first."""
+    entry = {
+        "manager": key.manager,
+        "operation": key.operation,
+        "apiVersion": key.api_version,
+        "subresource": key.subresource,
+    }
+    return _go_json({name: text for name, text in entry.items() if text}, sort_keys=False)
 
 
 def _member_order(path: Path) -> list[tuple[bool, str]]:
@@ -243,9 +254,9 @@ def _with_last_applied(applied: Manifest, body: Manifest) -> Manifest:
     return {**applied, "metadata": {**metadata_of(applied), "annotations": updated}}
 
 
-def _go_json(value: Json) -> str:
-    """As Go's encoder writes it: sorted, compact, with HTML's characters escaped."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def _go_json(value: Json, *, sort_keys: bool = True) -> str:
+    """As Go's encoder writes it: maps sorted, compact, with HTML's characters escaped."""
+    text = json.dumps(value, sort_keys=sort_keys, separators=(",", ":"), ensure_ascii=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
