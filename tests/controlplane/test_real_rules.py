@@ -145,6 +145,18 @@ async def test_pod_templates_are_validated(api: Any) -> None:
     assert (refused.status, refused.json["message"]) == (422, words)
 
 
+async def test_a_disruption_budget_with_two_limits_is_refused_in_words_of_go(api: Any) -> None:
+    spec = {"minAvailable": 1, "maxUnavailable": "50%", "selector": {"matchLabels": {"a": "1"}}}
+    budget = {"metadata": {"name": "b"}, "spec": spec}
+    refused = await api.post("/apis/policy/v1/namespaces/default/poddisruptionbudgets", budget)
+    shown = (
+        '{"MinAvailable":1,"Selector":{"matchLabels":{"a":"1"}},"MaxUnavailable":"50%",'
+        '"UnhealthyPodEvictionPolicy":null}'
+    )
+    words = f"spec: Invalid value: {shown}: minAvailable and maxUnavailable cannot be both set"
+    assert refused.json["message"] == f'PodDisruptionBudget.policy "b" is invalid: {words}'
+
+
 async def test_pod_templates_count_their_generations(api: Any) -> None:
     containers = [{"name": "c", "image": "i:1"}]
     template = {"metadata": {"name": "p"}, "template": {"spec": {"containers": containers}}}

@@ -3,7 +3,16 @@
 import base64
 import json
 
-from afflux.controlplane.field_errors import forbidden, immutable, invalid_value, not_supported, required, too_long
+from afflux.controlplane.errors import FieldError
+from afflux.controlplane.field_errors import (
+    forbidden,
+    immutable,
+    invalid_value,
+    not_supported,
+    printed,
+    required,
+    too_long,
+)
 from afflux.controlplane.validation.checks import Errors, Node, counts, node, nodes, one_of, present, well_formed
 from afflux.controlplane.validation.formats import config_key, count_or_percent, dns_subdomain
 from afflux.objects.manifest import Json
@@ -176,7 +185,11 @@ def validate_disruption_budget(new: Node, old: Node | None) -> Errors:
     """One of the two limits."""
     spec = node(new.get("spec"))
     if spec.get("minAvailable") is not None and spec.get("maxUnavailable") is not None:
-        yield invalid_value("spec", spec, "minAvailable and maxUnavailable cannot be both set")
+        # The real server shows its internal struct here: Go's names, in Go's order.
+        names = ("MinAvailable", "Selector", "MaxUnavailable", "UnhealthyPodEvictionPolicy")
+        shown = ",".join(f'"{name}":{printed(spec.get(name[0].lower() + name[1:]))}' for name in names)
+        words = f"Invalid value: {{{shown}}}: minAvailable and maxUnavailable cannot be both set"
+        yield FieldError("FieldValueInvalid", words, "spec")
     for name in ("minAvailable", "maxUnavailable"):
         for problem in count_or_percent(spec.get(name)):
             yield invalid_value(f"spec.{name}", spec.get(name), problem)
