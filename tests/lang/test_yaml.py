@@ -132,6 +132,12 @@ def test_aliases_cannot_build_a_document_deeper_than_the_limit() -> None:
         load_documents("\n".join(lines))
 
 
+def test_a_document_of_a_million_keys_is_refused() -> None:
+    text = "\n".join(f"k{number}: v" for number in range(1_000_000))
+    with pytest.raises(YamlError, match="line 500000: the document holds more than 500,000 values"):
+        load(text)
+
+
 def test_an_alias_bomb_is_refused_at_once() -> None:
     lines = ["a0: &a0 [1,1,1,1,1,1,1,1,1]"]
     lines += [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 20)]

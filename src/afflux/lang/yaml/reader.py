@@ -32,6 +32,8 @@ MAX_DEPTH = 200
 """Deeper documents are refused: no Kubernetes object comes near, and whatever walks the values may recurse."""
 MAX_TEXT = 64 * 2**20
 """Longer texts are refused (characters or bytes)."""
+MAX_NODES = 500_000
+"""Documents of more values are refused: no API server would store a tenth of them, and each costs memory."""
 
 PREFIX = "tag:yaml.org,2002:"
 MERGE_TAG = PREFIX + "merge"
@@ -117,6 +119,8 @@ class Reader:
     def node(self, event: _Event) -> Json:
         kind = type(event)
         self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise self.error(event, f"the document holds more than {MAX_NODES:,} values")
         if kind is SCALAR:
             value = self.scalar(event)
             if event.anchor is not None:
