@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from real_cluster import RealCluster, assets
+
 EXAMPLE = Path(__file__).parents[2] / "examples/01-walkthrough"
 
 
@@ -63,3 +65,14 @@ def write(walk: Any) -> Callable[[dict[str, str | None], str], str]:
         return str(walk.git("rev-parse", "HEAD"))
 
     return write
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Iterator[RealCluster]:
+    """A real API server and controller manager with simulated nodes; skipped where the binaries aren't there."""
+    folder = assets()
+    if folder is None:
+        pytest.skip("no etcd, kube-apiserver and kube-controller-manager; make e2e-binaries builds them")
+    with RealCluster(tmp_path / "real", folder) as cluster:
+        cluster.start_simulation()
+        yield cluster

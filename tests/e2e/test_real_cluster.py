@@ -3,7 +3,6 @@
 `make e2e-binaries` builds the parts; without them (or KUBEBUILDER_ASSETS) these tests are skipped.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,10 @@ import pytest
 from walkthrough import APP
 
 from process_fleet import Fleet, apply_root, fleet_in
-from real_cluster import RealCluster, assets
+from real_cluster import RealCluster
 from waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
-
-
-@pytest.fixture
-def real(tmp_path: Path) -> Iterator[RealCluster]:
-    folder = assets()
-    if folder is None:
-        pytest.skip("no etcd, kube-apiserver and kube-controller-manager; make e2e-binaries builds them")
-    with RealCluster(tmp_path / "real", folder) as cluster:
-        cluster.start_simulation()
-        yield cluster
 
 
 def rename(text: str) -> str:

@@ -4,8 +4,7 @@
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -14,21 +13,11 @@ from afflux.kube.client import KubeClient, Target
 from afflux.kube.config import load_config
 from afflux.kube.errors import NotFound
 from afflux.objects.identity import GroupVersionKind, parse_api_version
-from real_cluster import RealCluster, assets
+from real_cluster import RealCluster
 from waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 NAMESPACE = "simulated"
-
-
-@pytest.fixture
-def real(tmp_path: Path) -> Iterator[RealCluster]:
-    folder = assets()
-    if folder is None:
-        pytest.skip("no etcd, kube-apiserver and kube-controller-manager; make e2e-binaries builds them")
-    with RealCluster(tmp_path / "real", folder) as cluster:
-        cluster.start_simulation()
-        yield cluster
 
 
 @pytest.fixture

@@ -53,14 +53,6 @@ def plugin_note(config: Resource) -> Note | None:
     return {"configuredIn": config.origin_note.get("path", ""), "configuredBy": by}
 
 
-def note_generated(resources: ResourceMap, note: Note | None) -> None:
-    """Notes the origin of generated resources that have none."""
-    if note is not None:
-        for resource in resources:
-            if resource.origin_note is None:
-                resource.origin_note = note
-
-
 def note_transformed(resources: ResourceMap, note: Note | None) -> None:
     """Notes a transformation of every resource: kustomize doesn't ask which ones it changed."""
     if note is None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from afflux.kustomize.resource_id import NOT_NAMESPACED, Gvk, IdKey, ResourceId, split_api_version
+from afflux.kustomize.resource_id import Gvk, IdKey, ResourceId, split_api_version
 from afflux.kustomize.scalars import is_null, text_of, untagged
 from afflux.kustomize.sharing import Sharing
 from afflux.objects.manifest import Json, Manifest
@@ -210,8 +210,3 @@ def _take_over_notes(resource: Resource, annotations: Manifest) -> None:
         resource.previous = list(zip(names, namespaces, kinds, strict=True))
     resource.prefixes, resource.suffixes = listed("prefixes"), listed("suffixes")
     resource.needs_hash = listed("needsHashSuffix") == ["enabled"]
-
-
-def is_not_namespaced(namespace: str) -> bool:
-    """Whether an effective namespace stands for cluster scope."""
-    return namespace == NOT_NAMESPACED

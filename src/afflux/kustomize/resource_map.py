@@ -153,10 +153,6 @@ class ResourceMap:
                 )
             seen.add(key)
 
-    def with_current(self, wanted: ResourceId) -> list[Resource]:
-        """The resources whose present id this is, in order."""
-        return self._ordered(self.index.current.get(wanted.key, ()))
-
     def with_any(self, wanted: ResourceId) -> list[Resource]:
         """The resources that have or had this id, in order."""
         return self._ordered(self.index.any.get(wanted.key, ()))

@@ -24,12 +24,6 @@ class YamlError(ValueError):
         return YamlError, (self.source, self.line, self.column, self.problem)
 
 
-def _place(source: str, line: int) -> tuple[str, ...]:
-    if source:
-        return (f"{source}:{line}" if line else source,)
-    return (f"line {line}",) if line else ()
-
-
 def from_parser(error: yaml.YAMLError, source: str, text: str | bytes) -> YamlError:
     """The parser's own error in our words: its problem, and the line where it was met."""
     if isinstance(error, yaml.MarkedYAMLError):

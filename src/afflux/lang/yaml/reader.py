@@ -344,6 +344,3 @@ def load(text: str | bytes, *, dialect: Dialect = KUBERNETES, source: str = "") 
         return documents[0].value
     line = documents[1].line if documents else 0
     raise YamlError(source, line, 0, f"expected one document, found {len(documents) or 'none'}")
-
-
-_Reader = Reader  # what afflux.kustomize.documents still says
