@@ -23,6 +23,8 @@ from afflux.net.tls import Authority, write_private
 
 BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager")
 TOKEN = "real-cluster-token"
+BENCH_TOKEN = "real-cluster-token-of-afflux"
+"""Another administrator's, named ``afflux``, so that its requests can be told from others."""
 DEFAULT_ASSETS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "afflux/e2e/1.36.3/bin"
 
 
@@ -41,9 +43,11 @@ def _free_port() -> int:
 class RealCluster:
     """Use as a context manager: entered, ``kubeconfig`` leads to a ready API server."""
 
-    def __init__(self, work: Path, folder: Path) -> None:
-        self.work, self._assets = work, folder
+    def __init__(self, work: Path, folder: Path, *, record: bool = False) -> None:
+        self.work, self._assets, self._record = work, folder, record
         self.kubeconfig = work / "kubeconfig"
+        self.audit_log = work / "audit.log"
+        """With ``record``: every write of the user ``afflux``, with its body."""
         self.port, self._etcd, self._peer = _free_port(), _free_port(), _free_port()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -96,8 +100,19 @@ class RealCluster:
             "--service-cluster-ip-range=10.96.0.0/16",
             "--authorization-mode=RBAC",
             "--allow-privileged",
+            *self._audit_options(),
         )
         self._until_ready("kube-apiserver")
+
+    def _audit_options(self) -> list[str]:
+        if not self._record:
+            return []
+        writes = {"level": "Request", "users": ["afflux"], "verbs": ["create", "update", "patch", "delete"]}
+        rules = [{**writes, "omitStages": ["RequestReceived"]}, {"level": "None"}]
+        policy = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": rules}
+        (self.work / "audit-policy.json").write_text(json.dumps(policy))
+        files = [f"--audit-policy-file={self.work / 'audit-policy.json'}", f"--audit-log-path={self.audit_log}"]
+        return [*files, "--audit-log-mode=batch"]
 
     def start_controller_manager(self) -> None:
         self._spawn(
@@ -123,7 +138,14 @@ class RealCluster:
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         pem = serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
         write_private(self.work / "sa.pem", key.private_bytes(*pem))
-        write_private(self.work / "tokens.csv", f'{TOKEN},admin,admin,"system:masters"\n'.encode())
+        users = {TOKEN: "admin", BENCH_TOKEN: "afflux"}
+        tokens = [f'{token},{user},{user},"system:masters"\n' for token, user in users.items()]
+        write_private(self.work / "tokens.csv", "".join(tokens).encode())
+        self.kubeconfig_with(TOKEN, self.kubeconfig)
+
+    def kubeconfig_with(self, token: str, path: Path) -> Path:
+        """A kubeconfig of its own for another token."""
+        authority = Authority.load_or_create(self.work)
         trusted = base64.b64encode(authority.ca_pem).decode()
         cluster = {"server": f"https://127.0.0.1:{self.port}", "certificate-authority-data": trusted}
         config = {
@@ -131,10 +153,11 @@ class RealCluster:
             "kind": "Config",
             "current-context": "real",
             "clusters": [{"name": "real", "cluster": cluster}],
-            "users": [{"name": "admin", "user": {"token": TOKEN}}],
+            "users": [{"name": "admin", "user": {"token": token}}],
             "contexts": [{"name": "real", "context": {"cluster": "real", "user": "admin"}}],
         }
-        write_private(self.kubeconfig, json.dumps(config).encode())
+        write_private(path, json.dumps(config).encode())
+        return path
 
     def _spawn(self, name: str, *arguments: str) -> None:
         self._start(name, [str(self._assets / name), *arguments])

@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from afflux import __version__, offload
 from afflux.api.kinds import GIT_REPOSITORY
@@ -82,7 +83,14 @@ def _assembly(settings: Settings, client: KubeClient, store: ArtifactStore, http
         metrics_address=settings.metrics_address,
         health_address=settings.health_address,
     )
+    _count_requests(client, manager)
     return Assembly(client, manager, triggers, http, parts.mirrors)
+
+
+def _count_requests(client: KubeClient, manager: Manager) -> None:
+    host = urlsplit(client.transport.config.server).netloc
+    count = manager.metrics.count_api_request
+    client.transport.observer = lambda request, code: count(request.verb, request.method, host, code)
 
 
 def _sinks(settings: Settings) -> tuple[Sink, ...]:

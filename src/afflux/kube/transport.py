@@ -5,10 +5,10 @@ import os
 import random
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -24,6 +24,7 @@ POOL = 64
 """Connections for ordinary requests; watches have their own, without a limit."""
 
 _APPLY = "application/apply-patch+yaml"
+_VERBS = {"POST": "create", "PUT": "update"}
 _THROTTLED_TRIES = 10
 _BROKEN_TRIES = 4
 _LONGEST_PAUSE = 30.0
@@ -40,9 +41,22 @@ class Request(NamedTuple):
     accept: str = "application/json"
 
     @property
+    def verb(self) -> str:
+        """What is asked of the server, as people say it: ``get``, ``list``, ``apply``, ``dry-run`` ..."""
+        if "dryRun" in self.parameters:
+            return "dry-run"
+        if self.method == "GET" and ("watch" in self.parameters or "limit" in self.parameters):
+            return "watch" if "watch" in self.parameters else "list"
+        return "apply" if self.content_type == _APPLY else _VERBS.get(self.method, self.method.lower())
+
+    @property
     def repeatable(self) -> bool:
         """Whether sending it twice does what sending it once does."""
         return self.method in ("GET", "HEAD") or (self.method == "PATCH" and self.content_type == _APPLY)
+
+
+Observer: TypeAlias = Callable[[Request, int], None]
+"""Told of each request that was answered, and of the answer's status."""
 
 
 @dataclass(slots=True)
@@ -50,6 +64,7 @@ class Transport:
     """The connections to one API server, shared by all who act there under whatever name. Used on one event loop."""
 
     config: ClusterConfig
+    observer: Observer | None = None
     _session: aiohttp.ClientSession | None = field(default=None, init=False)
     _contexts: dict[ClientCertificate | None, ssl.SSLContext | bool] = field(default_factory=dict, init=False)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(POOL), init=False)
@@ -129,6 +144,8 @@ class Transport:
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=total, sock_connect=10.0, sock_read=silence),
         ) as answer:
+            if self.observer is not None:
+                self.observer(request, answer.status)
             yield answer
 
     def _url(self, request: Request) -> URL:

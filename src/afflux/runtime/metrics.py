@@ -56,6 +56,16 @@ WORK_DURATION = _Described(
     "How long in seconds processing an item from workqueue takes.",
     _QUEUE,
 )
+REST_CLIENT_REQUESTS = _Described(
+    "rest_client_requests_total",
+    "Number of HTTP requests, partitioned by status code, method, and host.",
+    ("code", "host", "method"),
+)
+API_REQUESTS = _Described(
+    "afflux_api_requests_total",
+    "Requests to the API server by verb; a server-side apply that changes nothing is a dry-run.",
+    ("verb",),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,8 @@ class Metrics:
     queue_retries: Counter
     queue_duration: Histogram
     work_duration: Histogram
+    rest_client_requests: Counter
+    api_requests: Counter
     queues: "QueueCollector"
 
     @classmethod
@@ -89,8 +101,15 @@ class Metrics:
             queue_retries=Counter(*QUEUE_RETRIES, registry=registry),
             queue_duration=Histogram(*QUEUE_DURATION, buckets=QUEUE_BUCKETS, registry=registry),
             work_duration=Histogram(*WORK_DURATION, buckets=QUEUE_BUCKETS, registry=registry),
+            rest_client_requests=Counter(*REST_CLIENT_REQUESTS, registry=registry),
+            api_requests=Counter(*API_REQUESTS, registry=registry),
             queues=queues,
         )
+
+    def count_api_request(self, verb: str, method: str, host: str, code: int) -> None:
+        """A request that the API server has answered."""
+        self.api_requests.labels(verb).inc()
+        self.rest_client_requests.labels(str(code), host, method).inc()
 
     def exposition(self) -> bytes:
         """Everything, in Prometheus's text format."""

@@ -1,0 +1,232 @@
+"""How long from a push to N Kustomizations applied and Ready, and how near is that to what the server can take?
+
+N Kustomizations with `wait: true` over one GitRepository with N paths, each a Deployment scaled to zero, a
+ServiceAccount, a Service and an Ingress: installed by one commit, upgraded by another that changes every path. On a
+real server every write of Afflux is recorded, and a loader in Go sends the same writes to a fresh server as
+fast as it takes them: that time is the limit. Everything runs on the same cores.
+
+    python bench/delivery.py [--servers real,embedded] [--counts 100,500,1000] [--runs 3] [--json FILE]
+
+`applied` is when the Deployment carries the commit's mark, `ready` when the Kustomization says so for the revision;
+both from the end of `git push`. Memory is the peak of the sum of PSS, sampled ten times a second.
+"""
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from afflux.kube.client import KubeClient, Selection
+from afflux.kube.watch import watch
+from afflux.objects.manifest import Manifest
+from gitops_fleet import (
+    APPS,
+    DEPLOYMENT,
+    FLUX,
+    KUSTOMIZATION,
+    Fleet,
+    condition,
+    dump,
+    eventually,
+    fleet_on,
+    names_of,
+    server_of,
+)
+from loader import build_loader, recorded_writes, replay
+from process_tree import Sampler
+
+PATIENCE = 900.0
+
+
+@dataclass
+class Arrivals:
+    """When each Kustomization's objects were first seen in the state of a commit, and when it was Ready for it."""
+
+    client: KubeClient
+    mark: str = ""
+    revision: str = ""
+    applied: dict[str, float] = field(default_factory=dict)
+    ready: dict[str, float] = field(default_factory=dict)
+    names: frozenset[str] = frozenset()
+    complete: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def expect(self, names: list[str], mark: str, revision: str) -> None:
+        self.mark, self.revision, self.names = mark, revision, frozenset(names)
+        self.applied, self.ready = {}, {}
+        self.complete.clear()
+
+    async def follow_deployments(self) -> None:
+        selection = Selection(namespace=APPS, metadata_only=True)
+        async with aclosing(watch(self.client, DEPLOYMENT, selection)) as events:
+            async for event in events:
+                metadata = event.object.get("metadata") or {}
+                if (metadata.get("annotations") or {}).get("bench/mark") == self.mark and self.mark:
+                    self.applied.setdefault(metadata["name"], time.monotonic())
+                    self._check()
+
+    async def follow_kustomizations(self) -> None:
+        async with aclosing(watch(self.client, KUSTOMIZATION, Selection(namespace=FLUX))) as events:
+            async for event in events:
+                if self._is_ready(event.object):
+                    self.ready.setdefault(event.object["metadata"]["name"], time.monotonic())
+                    self._check()
+
+    def _is_ready(self, kustomization: Manifest) -> bool:
+        applied = (kustomization.get("status") or {}).get("lastAppliedRevision")
+        is_true = condition(kustomization, "Ready").get("status") == "True"
+        return bool(self.revision) and applied == self.revision and is_true
+
+    def _check(self) -> None:
+        if len(self.applied) >= len(self.names) and self.names <= self.ready.keys() & self.applied.keys():
+            self.complete.set()
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator["Arrivals"]:
+        tasks = [asyncio.create_task(self.follow_deployments()), asyncio.create_task(self.follow_kustomizations())]
+        try:
+            yield self
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def one_push(fleet: Fleet, arrivals: Arrivals, names: list[str], mark: str) -> dict[str, Any]:
+    """One commit, from the end of its push until all are Ready."""
+    for name in names:
+        fleet.repository.write(name, mark)
+    before = fleet.requests()
+    revision = await _pushed(fleet, arrivals, names, mark)
+    start = time.monotonic()
+    with Sampler({"afflux": fleet.afflux, "api server": fleet.server.process}) as sampler:
+        await fleet.look_at_source(mark)
+        try:
+            await asyncio.wait_for(arrivals.complete.wait(), PATIENCE)
+        except TimeoutError:
+            late = sorted(arrivals.names - arrivals.ready.keys())[:5]
+            raise SystemExit(f"not Ready for {revision} after {PATIENCE:g} s: {late} ...") from None
+        wall = time.monotonic() - start
+    after = fleet.requests()
+    return {
+        "revision": revision,
+        "wall": wall,
+        "applied": percentiles([at - start for at in arrivals.applied.values()]),
+        "ready": percentiles([at - start for at in arrivals.ready.values()]),
+        "cpu": sampler.cpu,
+        "peak": sampler.peak,
+        "requests": {verb: count - before.get(verb, 0) for verb, count in sorted(after.items())},
+    }
+
+
+async def _pushed(fleet: Fleet, arrivals: Arrivals, names: list[str], mark: str) -> str:
+    """The revision is known to the watches before the server has it."""
+    await fleet.repository.git("add", "--all")
+    await fleet.repository.git("commit", "--quiet", "--message", mark)
+    revision = f"main@sha1:{await fleet.repository.git('rev-parse', 'HEAD')}"
+    arrivals.expect(names, mark, revision)
+    await fleet.repository.git("push", "--quiet", "origin", "HEAD:main")
+    return revision
+
+
+def percentiles(values: list[float]) -> dict[str, float]:
+    cuts = statistics.quantiles(values, n=100, method="inclusive")
+    return {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98]}
+
+
+async def deliver(kind: str, count: int, work: Path, loader: Path | None, options: list[str]) -> dict[str, Any]:
+    """Install and upgrade on a server of their own; then the limit."""
+    names = names_of(count)
+    audit = kind == "real" and loader is not None
+    async with server_of(kind, work, audit=audit) as server, fleet_on(server, work, *options) as fleet:
+        await fleet.create(names)
+        await eventually(lambda: _all_wait(fleet, names), 120)
+        async with Arrivals(fleet.client).following() as arrivals:
+            result = {"install": await one_push(fleet, arrivals, names, "one")}
+            result["upgrade"] = await one_push(fleet, arrivals, names, "two")
+    if audit:
+        assert server.audit_log is not None and loader is not None
+        parts = recorded_writes(server.audit_log, [result[phase]["revision"] for phase in ("install", "upgrade")])
+        limits = await _limits(work / "limit", names, loader, parts)
+        for phase, writes, seconds in zip(("install", "upgrade"), parts, limits, strict=True):
+            result[phase]["limit"] = {"writes": len(writes), "wall": seconds}
+    return result
+
+
+async def _limits(work: Path, names: list[str], loader: Path, parts: list[list[bytes]]) -> list[float]:
+    """Seconds that the loader takes for each part, on a fresh server with what was there before the first push."""
+    async with server_of("real", work) as server, fleet_on(server, work) as fleet:
+        await fleet.create(names)
+        await eventually(lambda: _all_wait(fleet, names), 120)
+        await fleet.stop_afflux()
+        return [await replay(loader, server.kubeconfig, work, part) for part in parts]
+
+
+async def _all_wait(fleet: Fleet, names: list[str]) -> bool:
+    """Every Kustomization was looked at and waits for its source."""
+    listing = await fleet.client.list(KUSTOMIZATION, Selection(namespace=FLUX))
+    waiting = [one for one in listing.items if condition(one, "Ready").get("status") == "False"]
+    return len(waiting) >= len(names)
+
+
+def medians(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The median of each figure over the runs."""
+    first = runs[0]
+    return {
+        key: medians([run[key] for run in runs])
+        if isinstance(value, dict)
+        else value
+        if isinstance(value, str)
+        else statistics.median(run[key] for run in runs)
+        for key, value in first.items()
+    }
+
+
+def row(kind: str, count: int, phase: str, result: dict[str, Any]) -> str:
+    limit = result.get("limit")
+    ratio = f"{limit['wall']:6.1f} s {result['wall'] / limit['wall']:5.2f}x" if limit else f"{'':8} {'':6}"
+    times = " ".join(f"{result[what][name]:6.2f}" for what in ("applied", "ready") for name in ("p50", "p95", "p99"))
+    cost = " ".join(
+        f"{result['cpu'][who]:6.1f} s {result['peak'][who] / 2**20:5.0f} MiB" for who in ("afflux", "api server")
+    )
+    return f"{kind:8} {count:5} {phase:8} {result['wall']:7.1f} s {ratio} | {times} | {cost}"
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--servers", default="real,embedded")
+    parser.add_argument("--counts", default="100,500,1000")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="the figures, for machines")
+    parser.add_argument("--no-limit", action="store_true", help="leave the loader out")
+    parser.add_argument("--option", action="append", default=[], help="of afflux run, such as --concurrent=8")
+    arguments = parser.parse_args()
+    print(
+        "server   count phase       wall   limit ratio | applied p50 p95 p99, ready p50 p95 p99 s | afflux, API server"
+    )
+    results: dict[str, Any] = {}
+    for kind in arguments.servers.split(","):
+        loader = build_loader() if kind == "real" and not arguments.no_limit else None
+        for count in map(int, arguments.counts.split(",")):
+            runs = []
+            for _ in range(arguments.runs):
+                with tempfile.TemporaryDirectory(prefix="afflux-bench-") as folder:
+                    runs.append(await deliver(kind, count, Path(folder), loader, arguments.option))
+            result = medians(runs)
+            results[f"{kind} {count}"] = {"median": result, "runs": runs}
+            for phase in ("install", "upgrade"):
+                print(row(kind, count, phase, result[phase]), flush=True)
+            print(f"{'':20} requests: {result['install']['requests']}", flush=True)
+            if arguments.json:
+                arguments.json.write_text(dump(results))
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
