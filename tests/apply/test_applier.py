@@ -1,20 +1,23 @@
 """Applying to a cluster: stages, dry runs first, drift, ownership, pruning."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 import pytest
 
-from afflux.apply.applier import Applier, ApplyOptions, Desired
+from afflux.apply.applier import Applier, ApplyOptions
 from afflux.apply.changes import Action, ChangeSet
 from afflux.apply.errors import ApplyError, DryRunFailed
 from afflux.apply.fingerprint import Fingerprints
 from afflux.apply.inventory import Inventory
 from afflux.apply.ownership import Owner
+from afflux.apply.plan import Desired
 from afflux.apply.prune import prune
 from afflux.kube.client import KubeClient, PatchType, Target
 from afflux.kube.errors import NotFound
-from afflux.objects.identity import ObjectRef, ref_of
+from afflux.objects.identity import ObjectRef, gvk_of, ref_of
 from afflux.objects.manifest import Json, Manifest
 
 OWNER = Owner("kustomize-controller", "kustomize.toolkit.fluxcd.io", "apps", "flux-system")
@@ -207,6 +210,54 @@ async def test_what_is_known_to_be_clean_is_only_looked_at(kube_client: KubeClie
     await kube_client.patch(Target.of(config(namespace)), {"data": {"a": "drift"}}, field_manager="kubectl-edit")
     [change] = await Applier(kube_client, OWNER, None, clean).apply(desired, ignored)
     assert change.action is Action.CONFIGURED
+
+
+@contextmanager
+def verbs_of(client: KubeClient) -> Iterator[list[str]]:
+    """What is asked of the server during the block."""
+    verbs: list[str] = []
+    client.transport.observer = lambda request, _: verbs.append(request.verb)
+    try:
+        yield verbs
+    finally:
+        client.transport.observer = None
+
+
+async def test_a_new_object_is_not_read_before_it_is_created(kube_client: KubeClient, namespace: str) -> None:
+    await kube_client.mapper.resource_for(gvk_of(config(namespace)))
+    with verbs_of(kube_client) as verbs:
+        assert actions(await applied(kube_client, config(namespace))) == ["ConfigMap/one created"]
+    assert verbs == ["dry-run", "apply"]
+
+
+async def test_an_object_that_nobody_touched_since_our_write_is_not_read(
+    kube_client: KubeClient, namespace: str
+) -> None:
+    fingerprints = Fingerprints()
+
+    async def run(manifest: Manifest) -> ChangeSet:
+        return await Applier(kube_client, OWNER, None, fingerprints).apply([Desired(manifest)], ignored)
+
+    await run(config(namespace))
+    with verbs_of(kube_client) as verbs:
+        assert actions(await run(config(namespace))) == ["ConfigMap/one unchanged"]
+        assert actions(await run(config(namespace, a="changed"))) == ["ConfigMap/one configured"]
+    assert verbs == ["dry-run", "dry-run", "apply"]
+    await kube_client.patch(Target.of(config(namespace)), {"data": {"a": "by hand"}}, field_manager="kubectl-edit")
+    with verbs_of(kube_client) as verbs:
+        changes = await run(config(namespace, a="changed"))
+    assert verbs == ["dry-run", "get", "patch", "apply"]
+    assert next(iter(changes)).drift == ("/data/a",)
+
+
+async def test_an_object_that_asks_to_be_left_alone_is_left_alone_even_where_a_dry_run_is_refused(
+    kube_client: KubeClient, namespace: str
+) -> None:
+    keep = {f"{GROUP}/reconcile": "disabled"}
+    await kube_client.create(deployment(namespace))
+    await kube_client.patch(Target.of(deployment(namespace)), {"metadata": {"annotations": keep}})
+    changed = deployment(namespace, selector={"matchLabels": {"app": "other"}}, app="other")
+    assert actions(await applied(kube_client, changed)) == ["Deployment/web skipped"]
 
 
 async def test_only_what_the_owner_still_owns_is_pruned(kube_client: KubeClient, namespace: str) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from afflux.apply.applier import Desired
+from afflux.apply.plan import Desired
 from afflux.controllers.kustomization_own_components import OwnComponents, screened
 from afflux.objects.manifest import Manifest
 from afflux.render.errors import RenderFailed

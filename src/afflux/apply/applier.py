@@ -1,6 +1,6 @@
 """Bring objects of a cluster in line with manifests by server-side apply, stage by stage.
 
-For each stage: every object is read and dry-run first, a few at a time; nothing of the stage is written unless every
+For each stage: every object is planned first (`plan`), a few at a time; nothing of the stage is written unless every
 dry run passed (Flux deletes and takes over fields in between; here that waits too). Then what differs is written in
 order, one after the other. Error texts are Flux's, followed by where the manifest came from.
 """
@@ -11,38 +11,24 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from afflux.apply import directives, waiting
-from afflux.apply.changes import Action, Change, ChangeSet
-from afflux.apply.drift import drift_between, is_creation
+from afflux.apply import waiting
+from afflux.apply.changes import ChangeSet
 from afflux.apply.errors import ApplyError, ApplyFailed, DryRunFailed, StageNotReady
-from afflux.apply.failure_text import dry_run_failure, is_immutable
+from afflux.apply.failure_text import dry_run_failure
 from afflux.apply.fingerprint import Fingerprints
 from afflux.apply.inventory import Inventory
-from afflux.apply.ownership import Owner, predecessors, takeover_patch
+from afflux.apply.ownership import Owner, predecessors
+from afflux.apply.plan import Desired, Plan, Planner
 from afflux.apply.stages import GroupKind, in_stages
-from afflux.kube.client import KubeClient, PatchType, Target
-from afflux.kube.errors import ApiError, Conflict, KubeError, NotFound
-from afflux.objects.identity import ObjectRef, gvk_of, ref_of
-from afflux.objects.manifest import Manifest, metadata_of
+from afflux.kube.client import KubeClient, PatchType
+from afflux.kube.errors import Conflict, KubeError
+from afflux.objects.manifest import Manifest
 
 _TAKEOVER_ATTEMPTS = 3
 _MOST_ERRORS = 10
 
 Announce = Callable[[Inventory], Awaitable[None]]
 """Told which objects of a stage are about to be written, before any of them is; when it returns, they are on record."""
-
-
-@dataclass(frozen=True, slots=True)
-class Desired:
-    """A manifest, and where it came from as people read it. ``leave_alone``: on record, but never written."""
-
-    manifest: Manifest
-    origin: str = ""
-    leave_alone: bool = False
-
-    @property
-    def ref(self) -> ObjectRef:
-        return ref_of(self.manifest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +40,6 @@ class ApplyOptions:
     overridden_managers: tuple[str, ...] = ()
     concurrency: int = 4
     ready_timeout: float = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What is to be done to one object. ``ref`` is as the server knows it; ``dry_run`` is its answer, where asked."""
-
-    desired: Desired
-    target: Target
-    action: Action
-    live: Manifest | None = None
-    dry_run: Manifest | None = None
-    drift: tuple[str, ...] = ()
-    recreate: bool = False
-
-    @property
-    def ref(self) -> ObjectRef:
-        gvk = self.target.gvk
-        return ObjectRef(gvk.group, gvk.kind, self.target.namespace, self.target.name)
-
-    def change(self, live: Manifest | None) -> Change:
-        return Change(self.ref, self.target.gvk.version, self.action, live, self.drift)
 
 
 class Applier:
@@ -91,7 +56,8 @@ class Applier:
         self._owner = owner
         self._options = options or ApplyOptions()
         self._fingerprints = fingerprints or Fingerprints()
-        self._predecessors = predecessors(owner.field_manager, self._options.overridden_managers)
+        taken = predecessors(owner.field_manager, self._options.overridden_managers)
+        self._planner = Planner(client, owner, self._options.force, taken, self._fingerprints)
 
     async def apply(self, desired: Sequence[Desired], announce: Announce) -> ChangeSet:
         """All stages in turn. Raises an `ApplyError` that knows what was done before."""
@@ -108,7 +74,7 @@ class Applier:
 
     async def _apply_stage(self, members: Sequence[Desired], announce: Announce) -> ChangeSet:
         plans = await self._plan_all(members)
-        written = [plan for plan in plans if plan.action in (Action.CREATED, Action.CONFIGURED)]
+        written = [plan for plan in plans if plan.writes]
         if written:
             await announce(Inventory.of((plan.ref, plan.target.gvk.version) for plan in written))
         done = ChangeSet()
@@ -119,13 +85,13 @@ class Applier:
                 raise ApplyFailed(f"{plan.ref.subject} apply failed: {error}{plan.desired.origin}", done) from error
         return done
 
-    async def _plan_all(self, members: Sequence[Desired]) -> list[_Plan]:
+    async def _plan_all(self, members: Sequence[Desired]) -> list[Plan]:
         limit = asyncio.Semaphore(self._options.concurrency)
 
-        async def plan(one: Desired) -> _Plan | DryRunFailed:
+        async def plan(one: Desired) -> Plan | DryRunFailed:
             async with limit:
                 try:
-                    return await self._plan(one)
+                    return await self._planner.plan(one)
                 except KubeError as error:
                     return DryRunFailed(dry_run_failure(one.ref, error) + one.origin)
 
@@ -133,71 +99,29 @@ class Applier:
         refused = [answer.message for answer in answers if isinstance(answer, DryRunFailed)]
         if refused:
             raise DryRunFailed("\n".join(refused[:_MOST_ERRORS]))
-        return [answer for answer in answers if isinstance(answer, _Plan)]
+        return [answer for answer in answers if isinstance(answer, Plan)]
 
-    async def _plan(self, desired: Desired) -> _Plan:
-        desired, target = await self._located(desired)
-        live = await self._get(target)
-        if desired.leave_alone or directives.skips_apply(desired.manifest, live):
-            return _Plan(desired, target, Action.SKIPPED, live)
-        if live is not None and self._fingerprints.is_clean(desired.ref, desired.manifest, live):
-            return _Plan(desired, target, Action.UNCHANGED, live)
-        try:
-            dry_run = await self._server_side_apply(desired.manifest, dry_run=True)
-        except ApiError as error:
-            if live is None or not is_immutable(error) or not self._may_recreate(desired.manifest, live):
-                raise
-            return _Plan(desired, target, Action.CONFIGURED, live, recreate=True)
-        drift = drift_between(live, dry_run)
-        if is_creation(dry_run):
-            return _Plan(desired, target, Action.CREATED, live, dry_run)
-        taken = live is not None and takeover_patch(
-            desired.manifest, live, self._owner.field_manager, self._predecessors
-        )
-        if live is None or drift or taken:
-            return _Plan(desired, target, Action.CONFIGURED, live, dry_run, drift)
-        if metadata_of(live).get("resourceVersion") == metadata_of(dry_run).get("resourceVersion"):
-            self._fingerprints.remember(desired.ref, desired.manifest, live)
-        return _Plan(desired, target, Action.UNCHANGED, live, dry_run)
-
-    async def _located(self, desired: Desired) -> tuple[Desired, Target]:
-        """Where the object lives; a namespace on a cluster-scoped one is dropped, as the server would."""
-        gvk = gvk_of(desired.manifest)
-        resource = await self._client.mapper.resource_for(gvk)
-        ref = desired.ref
-        if resource.namespaced and not ref.namespace:
-            raise NotFound(404, "NotFound", "the server could not find the requested resource")
-        if not resource.namespaced and ref.namespace:
-            metadata = {key: value for key, value in metadata_of(desired.manifest).items() if key != "namespace"}
-            desired = Desired({**desired.manifest, "metadata": metadata}, desired.origin, desired.leave_alone)
-            ref = desired.ref
-        return desired, Target(gvk, ref.namespace, ref.name)
-
-    def _may_recreate(self, desired: Manifest, live: Manifest) -> bool:
-        return self._options.force or directives.forces_recreation(desired, live)
-
-    async def _carry_out(self, plan: _Plan) -> Manifest | None:
+    async def _carry_out(self, plan: Plan) -> Manifest | None:
         """Makes it so; the object as the server has it now."""
-        if plan.action in (Action.SKIPPED, Action.UNCHANGED):
+        if not plan.writes:
             return plan.live
         if plan.recreate:
             await self._remove(plan)
-        elif plan.live is not None:
+        elif plan.taken_over:
             await self._take_over(plan)
-        return await self._server_side_apply(plan.desired.manifest, dry_run=False)
+        return await self._server_side_apply(plan.desired)
 
-    async def _remove(self, plan: _Plan) -> None:
+    async def _remove(self, plan: Plan) -> None:
         try:
             await waiting.delete_and_wait(self._client, plan.target, self._options.ready_timeout)
         except TimeoutError:
             raise TimeoutError("immutable field detected, failed to wait for object to be deleted") from None
 
-    async def _take_over(self, plan: _Plan) -> None:
+    async def _take_over(self, plan: Plan) -> None:
         """Hands other managers' fields to us. The object may change under it: then once more with what it is now."""
         live = plan.live
         for attempt in range(1, _TAKEOVER_ATTEMPTS + 1):
-            manifest = plan.desired.manifest
-            patch = takeover_patch(manifest, live, self._owner.field_manager, self._predecessors) if live else []
+            patch = self._planner.takeover(plan.desired.manifest, live) if live else []
             if not patch:
                 return
             try:
@@ -207,18 +131,15 @@ class Applier:
             except Conflict:
                 if attempt == _TAKEOVER_ATTEMPTS:
                     raise
-                live = await self._get(plan.target)
+                live = await self._planner.live(plan.target)
 
     async def _until_ready(self, changes: ChangeSet) -> None:
         unready = await waiting.ready(self._client, changes, self._options.ready_timeout)
         if unready:
             raise StageNotReady(f"timeout waiting for: [{', '.join(unready)}]", changes)
 
-    async def _get(self, target: Target) -> Manifest | None:
-        try:
-            return await self._client.get(target)
-        except NotFound:
-            return None
-
-    async def _server_side_apply(self, manifest: Manifest, *, dry_run: bool) -> Manifest:
-        return await self._client.apply(manifest, field_manager=self._owner.field_manager, force=True, dry_run=dry_run)
+    async def _server_side_apply(self, desired: Desired) -> Manifest:
+        manager = self._owner.field_manager
+        live = await self._client.apply(desired.manifest, field_manager=manager, force=True)
+        self._fingerprints.wrote(desired.ref, live)
+        return live

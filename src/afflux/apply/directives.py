@@ -32,6 +32,13 @@ def says(manifest: Manifest | None, directive: Directive) -> bool:
     )
 
 
+def decides(desired: Manifest) -> bool:
+    """Whether the manifest itself says something about being left alone, whatever its value: then what the live object
+    says can't be told from a dry run, which shows ours in its place."""
+    present = labels_of(desired).keys() | annotations_of(desired).keys()
+    return not present.isdisjoint(IGNORED)
+
+
 def skips_apply(desired: Manifest, live: Manifest | None) -> bool:
     """Whether the object is left as it is (`reconcile: disabled`, `ssa: Ignore`, `ssa: IfNotPresent` of a live one)."""
     if says(desired, IGNORED) or says(live, IGNORED):

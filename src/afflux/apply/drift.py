@@ -13,6 +13,12 @@ _NOT_COMPARED = frozenset({"metadata", "status"})
 _MOST_POINTERS = 50
 
 
+def compared(live: Manifest) -> Json:
+    """The parts of an object in which drift is looked for."""
+    rest = {key: value for key, value in live.items() if key not in _NOT_COMPARED}
+    return [labels_of(live), annotations_of(live), rest]
+
+
 def is_creation(dry_run: Manifest) -> bool:
     """Whether a dry run says that the object would be created: its answer has no resourceVersion."""
     return not metadata_of(dry_run).get("resourceVersion")

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from afflux.api.kustomization import Kustomization
 from afflux.api.reasons import ARTIFACT_FAILED, BUILD_FAILED, PROGRESSING, PRUNE_FAILED, RECONCILIATION_FAILED
-from afflux.apply.applier import Applier, ApplyOptions, Desired
+from afflux.apply.applier import Applier, ApplyOptions
 from afflux.apply.changes import ChangeSet
 from afflux.apply.errors import PruneFailed
 from afflux.apply.fingerprint import Fingerprints
 from afflux.apply.inventory import Inventory
+from afflux.apply.plan import Desired
 from afflux.apply.prune import prune
 from afflux.controllers.kustomization_own_components import OwnComponents, screened
 from afflux.controllers.kustomization_rendering import Renderer, owner_of

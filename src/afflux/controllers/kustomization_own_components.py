@@ -10,7 +10,7 @@ from dataclasses import replace
 from enum import Enum, auto
 
 from afflux.api.kinds import KINDS
-from afflux.apply.applier import Desired
+from afflux.apply.plan import Desired
 from afflux.objects.manifest import Manifest, labels_of, metadata_of
 from afflux.render.errors import RenderFailed
 
