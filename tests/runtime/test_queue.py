@@ -113,3 +113,20 @@ async def test_two_workers_get_through_many_keys_without_losing_one() -> None:
     queue.close()
     await asyncio.gather(*workers)
     assert len(set(seen)) == 200
+
+
+async def test_what_ends_a_wait_or_was_asked_for_overtakes_a_storm() -> None:
+    queue = WorkQueue()
+    for number in range(3):
+        queue.add(key(f"storm{number}"), Cause.SOURCE)
+    queue.add(key("bell"), Cause.BELL)
+    queue.add(key("storm2"), Cause.REQUEST)
+    assert await taken(queue, 4) == ["bell", "storm2", "storm0", "storm1"]
+
+
+async def test_a_storm_is_not_starved_by_what_overtakes_it() -> None:
+    queue = WorkQueue()
+    queue.add(key("storm"), Cause.SOURCE)
+    for number in range(20):
+        queue.add(key(f"bell{number}"), Cause.BELL)
+    assert (await taken(queue, 9))[-1] == "storm"

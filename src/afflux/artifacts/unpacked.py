@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +15,7 @@ from afflux.api.meta import Artifact
 from afflux.artifacts.download import Retry, download
 from afflux.artifacts.errors import ArtifactMissing, ArtifactTorn
 from afflux.artifacts.store import ArtifactStore
+from afflux.artifacts.tree_changes import touched_paths
 from afflux.artifacts.unpack import unpack
 from afflux.net.http import HttpSession
 
@@ -22,6 +24,8 @@ _RETRY = Retry(attempts=3, first=0.2, longest=1.0)
 """Short: whoever asks holds a worker, and asks again by itself."""
 _IN_USE_SECONDS = 900.0
 """A directory that was asked for within this time may still be read, and is never removed."""
+_COMPARISONS = 16
+"""How many pairs of trees are remembered with what differs between them."""
 
 
 @dataclass
@@ -43,6 +47,7 @@ class UnpackedArtifacts:
         self._root, self._store, self._http, self._limit = root.absolute(), store, http, limit
         self._directories: dict[str, _Directory] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._touched: OrderedDict[tuple[str, str], asyncio.Future[frozenset[str]]] = OrderedDict()
         shutil.rmtree(self._root, ignore_errors=True)
         self._root.mkdir(parents=True, mode=0o700)
 
@@ -59,6 +64,23 @@ class UnpackedArtifacts:
             known.used = time.monotonic()
         await self._evict()
         return known.path
+
+    async def touched(self, old_digest: str, new_digest: str) -> frozenset[str] | None:
+        """The paths that differ between two unpacked artifacts; None where one of them isn't there any more."""
+        pair = (old_digest, new_digest)
+        if pair not in self._touched:
+            known = [self._directories.get(digest) for digest in pair]
+            if None in known:
+                return None
+            comparison = asyncio.to_thread(touched_paths, *(one.path for one in known if one is not None))
+            self._touched[pair] = asyncio.ensure_future(comparison)
+            while len(self._touched) > _COMPARISONS:
+                self._touched.popitem(last=False)
+        try:
+            return await asyncio.shield(self._touched[pair])
+        except OSError:  # one of them went away meanwhile
+            self._touched.pop(pair, None)
+            return None
 
     async def _is_whole(self, known: _Directory) -> bool:
         now = time.monotonic()

@@ -7,6 +7,7 @@ nothing changes; the inventory is widened before objects are created.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -32,6 +33,7 @@ from afflux.controllers import kustomization_watches as watches
 from afflux.controllers.kustomization_attempt import Attempt, history_metadata, status_of
 from afflux.controllers.kustomization_dependencies import TERMINAL, Dependent, complaint, dependency_ref
 from afflux.controllers.kustomization_finalizer import finalize
+from afflux.controllers.kustomization_moves import StatusMoves
 from afflux.controllers.kustomization_own_components import OwnComponents
 from afflux.controllers.kustomization_rendering import Renderer
 from afflux.controllers.kustomization_source import (
@@ -47,11 +49,11 @@ from afflux.kube.client import KubeClient, Target
 from afflux.kube.errors import NotFound
 from afflux.lang.cel import CelError
 from afflux.lang.duration import format_duration
-from afflux.objects.identity import GroupVersionKind
+from afflux.objects.identity import GroupVersionKind, ObjectRef
 from afflux.objects.manifest import annotations_of
 from afflux.render.kustomization import Rendered
 from afflux.runtime.conditions import condition_of
-from afflux.runtime.ends import Cause, Done, Stalled, Waiting
+from afflux.runtime.ends import Cause, Done, Postponed, Stalled, Waiting
 from afflux.runtime.reconciler import REQUESTED_AT, Run
 from afflux.runtime.rules import FixedRetry, Rules
 from afflux.runtime.triggers import Triggers
@@ -73,7 +75,10 @@ INDEXES: Mapping[str, Callable[[Kustomization], Iterable[str]]] = watches.INDEXE
 DEPENDENCIES = watches.DEPENDENCIES
 
 _ONLY_LOOKS_AGAIN = frozenset({Cause.BELL, Cause.RETRY, Cause.INTERVAL, Cause.SOURCE})
-_ANNOUNCED = frozenset({Cause.GENERATION, Cause.REQUEST})
+_SLOW = 2.0
+"""Seconds after which a run that hasn't come to a first write says what it does."""
+_QUIET = 1.0
+"""Seconds for which a wait for health isn't written of: most are over by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +108,10 @@ class KustomizationReconciler:
         self._waits = health.HealthWaits(tracker)
         self._triggers = triggers
         self._sweeps = Sweeps()
+        self._moves: dict[ObjectRef, StatusMoves] = {}
         self._settings = settings or KustomizationSettings()
 
-    async def reconcile(self, run: Run[Kustomization]) -> Done | Waiting:
+    async def reconcile(self, run: Run[Kustomization]) -> Done | Waiting | Postponed:
         """Build, apply, prune, and look at health; a wait ends the run and is taken up by a later one."""
         assess = _assessor(run.object)
         offer = await self._offer(run)
@@ -115,13 +121,14 @@ class KustomizationReconciler:
         wait = self._waits.resumable(run.key, _occasion(run, offer))
         if wait is not None and run.causes <= _ONLY_LOOKS_AGAIN:
             run.continues(wait.began)
+            run.set_status(**wait.fields)
             run.snapshot(wait.digest, history_metadata(offer))
             return self._conclude(run, offer, wait, self._waits.look(run.key, wait, run.clock()))
         self._waits.forget(run.key)
         if blocked := await self._blocked(run, offer):
             return blocked
         try:
-            return await self._attempt(run, offer, assess)
+            return await self._untouched(run, offer) or await self._attempt(run, offer, assess)
         except ArtifactMissing:
             seconds = self._settings.requeue_dependency
             return self._no_artifact(run, "Source is not ready, artifact not found", seconds)
@@ -131,17 +138,36 @@ class KustomizationReconciler:
         self._waits.forget(run.key)
         self._renderer.forget(run.key)
         self._sweeps.forget(run.key)
+        self._moves.pop(run.key, None)
         return await finalize(run, self._client)
 
+    async def _untouched(self, run: Run[Kustomization], offer: Offer) -> Done | Postponed | None:
+        """The end of a run for a commit that touches nothing of this Kustomization: only its status moves, and that
+        not at once, so that commits in a row are one write. None where there is more to do."""
+        moves = self._moves.get(run.key)
+        if run.causes != {Cause.SOURCE} or moves is None or not moves.may_only_move(run.object, run.clock()):
+            return None
+        rendered = await self._renderer.unchanged(run, offer.artifact)
+        if rendered is None:
+            return None
+        has_dependents = bool(run.known.indexed(watches.DEPENDENCY_INDEX, run.key.subject))
+        if not has_dependents and (seconds := moves.postponed_for(run.clock())):
+            return Postponed(seconds, Cause.SOURCE)
+        run.set_status(lastAttemptedRevision=offer.revision)
+        run.snapshot(rendered.digest, history_metadata(offer))
+        return replace(_succeeded(run, offer), next_in=moves.until_checked(run.object, run.clock()))
+
     async def _attempt(self, run: Run[Kustomization], offer: Offer, assess: Assessor) -> Done | Waiting:
-        await _announce(run, offer)
+        self._moves[run.key] = StatusMoves(run.clock())
         options = replace(self._settings.apply, force=run.object.spec.force)
         clean = self._sweeps.clean_objects(run.key, run.causes, run.clock())
         attempt = Attempt(run, offer, self._client, options, self._settings.own_components, clean)
-        rendered = await attempt.render(self._renderer)
-        changes = await attempt.apply(rendered)
-        await attempt.prune(changes)
-        return await self._check_health(run, offer, rendered, changes, assess)
+        async with run.announced_after(_SLOW if attempt.is_news else math.inf):
+            rendered = await attempt.render(self._renderer)
+            changes = await attempt.apply(rendered)
+        pruned = await attempt.prune(changes)
+        end = await self._check_health(run, offer, rendered, changes, assess)
+        return replace(end, quiet=_QUIET) if isinstance(end, Waiting) and not pruned else end
 
     async def _offer(self, run: Run[Kustomization]) -> Offer | Waiting:
         source = source_of(run.object)
@@ -150,7 +176,8 @@ class KustomizationReconciler:
             raise Stalled(ACCESS_DENIED, message)
         async with run.step("looking up the source", fails_as=ARTIFACT_FAILED):
             try:
-                offer = offer_of(source, await self._client.get(source_target(source)))
+                target = source_target(source)
+                offer = offer_of(source, run.known.get(target.gvk, source) or await self._client.get(target))
             except NotFound as error:
                 run.log.info(f"Source '{named_source(run.object)}' not found")
                 return Waiting("source", ARTIFACT_FAILED, str(error), run.object.spec.retry_seconds)
@@ -209,6 +236,7 @@ class KustomizationReconciler:
             timeout=run.object.spec.timeout_seconds,
             digest=rendered.digest,
             news=health.is_news(status_of(run), new_revision=_is_new_revision(run, offer), drifted=changes.changed),
+            fields=run.status_fields,
         )
 
         def bell() -> None:
@@ -239,15 +267,6 @@ def _assessor(kustomization: Kustomization) -> Assessor:
         return Assessor(expressions)
     except CelError as error:
         raise Stalled(INVALID_CEL_EXPRESSION, f"{TERMINAL}: {error}") from error
-
-
-async def _announce(run: Run[Kustomization], offer: Offer) -> None:
-    """Writes that work is under way where it is about a new revision, spec or request."""
-    timeout = format_duration(run.object.spec.timeout_seconds)
-    progress = f"Fetching manifests for revision {offer.revision} with a timeout of {timeout}"
-    async with run.step("fetching manifests", fails_as=ARTIFACT_FAILED, progress=progress):
-        if _is_new_revision(run, offer) or run.causes & _ANNOUNCED:
-            await run.publish()
 
 
 def _succeeded(run: Run[Kustomization], offer: Offer) -> Done:

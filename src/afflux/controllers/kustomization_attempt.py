@@ -22,8 +22,10 @@ from afflux.lang.duration import format_duration
 from afflux.objects.manifest import Manifest
 from afflux.render.errors import EncryptedSecret, PathNotFound
 from afflux.render.kustomization import Rendered
-from afflux.runtime.ends import NotReady
+from afflux.runtime.ends import Cause, NotReady
 from afflux.runtime.reconciler import Run
+
+_ASKED_FOR = frozenset({Cause.GENERATION, Cause.REQUEST})
 
 
 def status_of(run: Run[Kustomization]) -> Manifest:
@@ -53,9 +55,15 @@ class Attempt:
     def __post_init__(self) -> None:
         self.recorded = inventory_of(status_of(self.run))
 
+    @property
+    def is_news(self) -> bool:
+        """Whether it is about a revision that isn't applied yet, a new spec, or somebody's request."""
+        return not self._is_applied_already() or not self.run.causes.isdisjoint(_ASKED_FOR)
+
     async def render(self, renderer: Renderer) -> Rendered:
         """The manifests of the revision; unpacked and built only where something of it is new."""
-        async with self.run.step("fetching the artifact", fails_as=ARTIFACT_FAILED):
+        progress = self._progress("Fetching manifests")
+        async with self.run.step("fetching the artifact", fails_as=ARTIFACT_FAILED, progress=progress):
             tree = await renderer.tree(self.offer.artifact)
         progress = self._progress("Building manifests")
         self.run.set_status(lastAttemptedRevision=self.offer.revision)
@@ -84,8 +92,8 @@ class Attempt:
         self._tell(changes)
         return changes
 
-    async def prune(self, changes: ChangeSet) -> None:
-        """Deletes what the inventory holds and the revision doesn't."""
+    async def prune(self, changes: ChangeSet) -> bool:
+        """Deletes what the inventory holds and the revision doesn't; whether there was anything."""
         applied = changes.inventory()
         stale = self.recorded.without(applied)
         if stale and self.run.object.spec.prune:
@@ -98,15 +106,17 @@ class Attempt:
                     raise
             self._tell_pruned(deleted)
         self._note(applied)
+        return bool(stale)
 
     async def _widen(self, written: Inventory) -> None:
-        await self._record(self.recorded.union(written))
+        """Before anything is written: what is going to be is on record, and what is news is told."""
+        await self._record(self.recorded.union(written), also=self.is_news and not self.run.published)
 
-    async def _record(self, inventory: Inventory) -> None:
-        """Writes an inventory that holds more than before, now."""
+    async def _record(self, inventory: Inventory, *, also: bool = False) -> None:
+        """Writes an inventory that holds more than before (or ``also`` another one), now."""
         grown = len(inventory) > len(self.recorded)
         self._note(inventory)
-        if grown:
+        if grown or also:
             await self.run.publish()
 
     def _note(self, inventory: Inventory) -> None:

@@ -7,8 +7,8 @@ it is over at once, whatever it waited for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from afflux.api.kustomization import Kustomization
@@ -29,7 +29,7 @@ from afflux.kube.errors import KubeError
 from afflux.lang.duration import format_duration
 from afflux.manifests.readiness import Readiness
 from afflux.objects.identity import ObjectRef
-from afflux.objects.manifest import Manifest
+from afflux.objects.manifest import Json, Manifest
 from afflux.runtime.conditions import condition_of
 from afflux.runtime.ends import NotReady, Waiting
 from afflux.runtime.reconciler import Run
@@ -49,7 +49,7 @@ class Occasion:
 @dataclass(frozen=True, slots=True)
 class HealthWait:
     """A wait under way. ``began``: when the run did that led to it. ``news``: whether passing is worth an event.
-    ``digest``: of what was built."""
+    ``digest``: of what was built. ``fields``: of status, as that run had set them, where they aren't written yet."""
 
     occasion: Occasion
     began: datetime
@@ -57,6 +57,7 @@ class HealthWait:
     timeout: float
     digest: str
     news: bool
+    fields: Mapping[str, Json] = field(default_factory=dict)
 
     def seconds_left(self, now: datetime) -> float:
         return self.timeout - (now - self.started).total_seconds()

@@ -16,6 +16,7 @@ from afflux.apply.ownership import Owner
 from afflux.controllers.kustomization_variables import variables_for
 from afflux.kube.client import KubeClient
 from afflux.objects.identity import ObjectRef
+from afflux.render.inputs import Input
 from afflux.render.kustomization import Rendered, render_directory
 from afflux.render.spec import RenderSpec
 from afflux.runtime.reconciler import Run
@@ -50,6 +51,10 @@ class Trees(Protocol):
         """The directory that an artifact unpacks to, unpacked once a digest."""
         ...
 
+    async def touched(self, old_digest: str, new_digest: str) -> frozenset[str] | None:
+        """The paths that differ between two unpacked artifacts; None where that can't be told."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
@@ -78,18 +83,38 @@ class Renderer:
         the same: the spec, the variables, the files."""
         spec = await self._spec(run)
         digest = _digest_of(spec)
-        last = self._remembered.get(run.key)
-        if last is not None and last.spec_digest != digest:
-            last = None
-        if last is not None and last.artifact_digest == artifact.digest:
-            return last.rendered
-        known = last.rendered.inputs if last is not None else ()
+        last = await self._still_good(run.key, digest, artifact)
+        if last is not None:
+            return last
+        known = self._inputs_of(run.key, digest)
         rendered = await offload.run(render_directory, str(tree), run.object.spec.path, spec, known)
         if rendered is None:
-            assert last is not None
-            rendered = last.rendered
+            rendered = self._remembered[run.key].rendered
         self._remembered[run.key] = _Remembered(digest, artifact.digest, rendered)
         return rendered
+
+    async def unchanged(self, run: Run[Kustomization], artifact: Artifact) -> Rendered | None:
+        """The last render, where an artifact touches nothing that it was made from; None where that isn't sure."""
+        if run.key not in self._remembered:
+            return None
+        await self.tree(artifact)
+        return await self._still_good(run.key, _digest_of(await self._spec(run)), artifact)
+
+    async def _still_good(self, key: ObjectRef, spec_digest: str, artifact: Artifact) -> Rendered | None:
+        last = self._remembered.get(key)
+        if last is None or last.spec_digest != spec_digest:
+            return None
+        if last.artifact_digest != artifact.digest:
+            touched = await self._trees.touched(last.artifact_digest, artifact.digest)
+            if touched is None or any(one.path in touched for one in last.rendered.inputs):
+                return None
+            self._remembered[key] = _Remembered(spec_digest, artifact.digest, last.rendered)
+        return last.rendered
+
+    def _inputs_of(self, key: ObjectRef, spec_digest: str) -> tuple[Input, ...]:
+        """What the last build looked at, where it was of the same spec."""
+        last = self._remembered.get(key)
+        return last.rendered.inputs if last is not None and last.spec_digest == spec_digest else ()
 
     def forget(self, key: ObjectRef) -> None:
         """A Kustomization that is gone."""

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar, cast
 from afflux.api.kinds import FluxKind, decode
 from afflux.kube.client import EVERYTHING, KubeClient, Selection
 from afflux.kube.errors import KubeError
-from afflux.objects.identity import ObjectRef, ref_of
+from afflux.objects.identity import GroupVersionKind, ObjectRef, ref_of
 from afflux.objects.manifest import Json, Manifest, annotations_of, metadata_of
 from afflux.runtime.dependencies import Dependency
 from afflux.runtime.ends import Cause
@@ -82,6 +82,7 @@ class Controller(Generic[T]):
         informer = informers.own(self.client, self.kind.gvk, settings.selection, self.index_values)
         log = controller_logger(self.rules.controller, self.kind.group, self.kind.kind)
         recorder = EventRecorder(self.client, self.rules.controller, self.rules.annotation_prefix, settings.clock)
+        watched = {one: informers.shared(self.client, one.gvk, one.selection) for one in self.dependencies}
         runner = Runner(
             kind=self.kind,
             reconciler=self.reconciler,
@@ -92,6 +93,7 @@ class Controller(Generic[T]):
             metrics=metrics,
             log=log,
             clock=settings.clock,
+            known=_Watched(informer, {one.gvk: found for one, found in watched.items() if one.selection == EVERYTHING}),
             jitter=settings.jitter,
         )
         name = self.kind.kind.lower()
@@ -100,10 +102,24 @@ class Controller(Generic[T]):
         running = RunningController(name, queue, runner, metrics, self.concurrency, settings.grace)
         triggers.register(self.kind.kind, queue.add)
         informer.subscribe(running.receive)
-        for dependency in self.dependencies:
-            watched = informers.shared(self.client, dependency.gvk, dependency.selection)
-            watched.subscribe(_waker(dependency, informer, queue))
+        for dependency, found in watched.items():
+            found.subscribe(_waker(dependency, informer, queue))
         return running
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """What a controller's informers know: its own objects, and those of kinds that it watches whole."""
+
+    own: Informer
+    informers: Mapping[GroupVersionKind, Informer]
+
+    def get(self, gvk: GroupVersionKind, key: ObjectRef) -> Manifest | None:
+        informer = self.informers.get(gvk)
+        return None if informer is None else informer.get(key)
+
+    def indexed(self, index: str, value: str) -> list[Manifest]:
+        return self.own.indexed(index, value)
 
 
 def _waker(

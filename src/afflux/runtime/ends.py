@@ -36,6 +36,7 @@ class Waiting:
 
     ``ready`` is ``False`` where something is missing (a dependency) and ``Unknown`` where work is under way (health);
     with ``Unknown`` the object is ``Reconciling``, with ``progress`` (or the message) as that condition's message.
+    ``quiet``: seconds for which nothing is written of the wait, as it may be over by then.
     """
 
     on: str
@@ -44,6 +45,15 @@ class Waiting:
     check_in: float
     ready: Literal["False", "Unknown"] = "False"
     progress: str | None = None
+    quiet: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """There is something to write that can wait for ``seconds``: the same run is made again then, for ``cause``."""
+
+    seconds: float
+    cause: Cause
 
 
 class Stalled(Exception):

@@ -1,14 +1,24 @@
-"""The work queue: a key is in it once, on one worker at a time, and namespaces take turns."""
+"""The work queue: a key is in it once, on one worker at a time; what is prompt comes first, and namespaces take turns.
+
+Prompt is what ends a wait or what somebody has just asked for: it is short, or people look at it. A storm of the rest
+(a commit that wakes a thousand objects) holds it up no longer than what runs already, and is itself never starved.
+"""
 
 import asyncio
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from afflux.objects.identity import ObjectRef
 from afflux.runtime.ends import Cause
+
+PROMPT = frozenset((Cause.BELL, Cause.DEPENDENCY, Cause.GENERATION, Cause.REQUEST))
+"""Causes that overtake."""
+
+_IN_A_ROW = 8
+"""How many prompt keys are served before one of the rest gets its turn."""
 
 
 class Work(NamedTuple):
@@ -21,6 +31,35 @@ class Work(NamedTuple):
 
 
 @dataclass(slots=True)
+class _Lane:
+    """Keys that are due, by namespace; the first namespace is served next, then goes to the end."""
+
+    namespaces: OrderedDict[str, OrderedDict[ObjectRef, None]] = field(default_factory=OrderedDict)
+
+    def __len__(self) -> int:
+        return sum(len(keys) for keys in self.namespaces.values())
+
+    def put(self, key: ObjectRef) -> None:
+        self.namespaces.setdefault(key.namespace, OrderedDict())[key] = None
+
+    def next(self) -> ObjectRef:
+        namespace, keys = self.namespaces.popitem(last=False)
+        key, _ = keys.popitem(last=False)
+        if keys:
+            self.namespaces[namespace] = keys
+        return key
+
+    def remove(self, key: ObjectRef) -> bool:
+        keys = self.namespaces.get(key.namespace)
+        if keys is None or key not in keys:
+            return False
+        del keys[key]
+        if not keys:
+            del self.namespaces[key.namespace]
+        return True
+
+
+@dataclass(slots=True)
 class WorkQueue:
     """Keys that are due, and timers of those that will be. Used on one event loop.
 
@@ -29,8 +68,9 @@ class WorkQueue:
 
     clock: Callable[[], float] = time.monotonic
     on_add: Callable[[], None] = lambda: None
-    _due: OrderedDict[str, deque[ObjectRef]] = field(default_factory=OrderedDict, init=False)
-    """By namespace; the first namespace is served next, then goes to the end."""
+    _prompt: _Lane = field(default_factory=_Lane, init=False)
+    _rest: _Lane = field(default_factory=_Lane, init=False)
+    _served_in_a_row: int = field(default=0, init=False)
     _causes: dict[ObjectRef, set[Cause]] = field(default_factory=dict, init=False)
     _since: dict[ObjectRef, float] = field(default_factory=dict, init=False)
     _running: dict[ObjectRef, float] = field(default_factory=dict, init=False)
@@ -49,6 +89,8 @@ class WorkQueue:
             self._since[key] = self.clock()
             if key not in self._running:
                 self._make_due(key)
+        elif cause in PROMPT and self._rest.remove(key):
+            self._prompt.put(key)
 
     def schedule(self, key: ObjectRef, after: float, *causes: Cause) -> None:
         """The key will be due in ``after`` seconds; replaces what was scheduled for it before."""
@@ -67,10 +109,7 @@ class WorkQueue:
         await self._available.acquire()
         if self._closed:
             return None
-        namespace, keys = self._due.popitem(last=False)
-        key = keys.popleft()
-        if keys:
-            self._due[namespace] = keys
+        key = self._lane().next()
         self.unschedule(key)
         now = self.clock()
         self._running[key] = now
@@ -95,7 +134,7 @@ class WorkQueue:
     @property
     def depth(self) -> int:
         """How many keys are due and not yet taken."""
-        return sum(len(keys) for keys in self._due.values())
+        return len(self._prompt) + len(self._rest)
 
     @property
     def running_for(self) -> list[float]:
@@ -104,8 +143,16 @@ class WorkQueue:
         return [now - since for since in self._running.values()]
 
     def _make_due(self, key: ObjectRef) -> None:
-        self._due.setdefault(key.namespace, deque()).append(key)
+        (self._rest if self._causes[key].isdisjoint(PROMPT) else self._prompt).put(key)
         self._available.release()
+
+    def _lane(self) -> _Lane:
+        """The lane that is served next; one of them holds something."""
+        if len(self._prompt.namespaces) and (self._served_in_a_row < _IN_A_ROW or not self._rest.namespaces):
+            self._served_in_a_row += 1
+            return self._prompt
+        self._served_in_a_row = 0
+        return self._rest
 
     def _ring(self, key: ObjectRef, causes: tuple[Cause, ...]) -> None:
         self._timers.pop(key, None)

@@ -1,5 +1,6 @@
 """What a controller's author writes against: ``Reconciler`` and ``Run``."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,9 +9,9 @@ from typing import Generic, Protocol, TypeVar
 
 import structlog
 
-from afflux.objects.identity import ObjectRef
+from afflux.objects.identity import GroupVersionKind, ObjectRef
 from afflux.objects.manifest import Json, Manifest, annotations_of, metadata_of
-from afflux.runtime.ends import Cause, Done, Failure, Truth, Waiting, failure_of
+from afflux.runtime.ends import Cause, Done, Failure, Postponed, Truth, Waiting, failure_of
 from afflux.runtime.history import Snapshot
 from afflux.runtime.outcome import Fact, RecordedEvent, RunLog, Severity
 
@@ -19,10 +20,32 @@ T = TypeVar("T")
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 
 
+class Known(Protocol):
+    """What this process knows of other objects from its watches, as fresh as those are."""
+
+    def get(self, gvk: GroupVersionKind, key: ObjectRef) -> Manifest | None:
+        """An object; None where there is none, or where its kind isn't watched."""
+        ...
+
+    def indexed(self, index: str, value: str) -> list[Manifest]:
+        """Objects of the controller's own kind, by one of its indexes."""
+        ...
+
+
+class NothingKnown:
+    """Of a run outside of any controller."""
+
+    def get(self, gvk: GroupVersionKind, key: ObjectRef) -> Manifest | None:
+        return None
+
+    def indexed(self, index: str, value: str) -> list[Manifest]:
+        return []
+
+
 class Reconciler(Protocol[T]):
     """Makes one object so. Straight-line code of named steps; never sets a condition or chooses a requeue by itself."""
 
-    async def reconcile(self, run: "Run[T]") -> Done | Waiting:
+    async def reconcile(self, run: "Run[T]") -> Done | Waiting | Postponed:
         """Bring the world in line with ``run.object``; any error is a failure of the run."""
         ...
 
@@ -42,6 +65,7 @@ class Run(Generic[T]):
     log: structlog.typing.FilteringBoundLogger
     clock: Callable[[], datetime]
     publisher: Callable[[RunLog[T]], Awaitable[None]]
+    known: Known = field(default_factory=NothingKnown)
     failures: int = 0
     """Failures in a row before this run."""
     default_failure: str = "ReconciliationFailed"
@@ -53,6 +77,7 @@ class Run(Generic[T]):
     _snapshot: Snapshot | None = field(init=False, default=None)
     _progress: str | None = field(init=False, default=None)
     _failure: tuple[Exception, Failure] | None = field(init=False, default=None)
+    _published: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self._started = self.clock()
@@ -121,7 +146,33 @@ class Run(Generic[T]):
 
     async def publish(self) -> None:
         """Write what is known so far, now. For transitions only: something is really going to happen."""
+        self._published = True
         await self.publisher(self.log_so_far())
+
+    @property
+    def published(self) -> bool:
+        """Whether anything was written of this run."""
+        return self._published
+
+    @property
+    def status_fields(self) -> Mapping[str, Json]:
+        """The fields of status that were set so far."""
+        return dict(self._fields)
+
+    @asynccontextmanager
+    async def announced_after(self, seconds: float) -> AsyncIterator[None]:
+        """A block that is written of when it takes longer than that, unless something was by then."""
+        timer = asyncio.create_task(self._announce_after(seconds))
+        try:
+            yield
+        finally:
+            timer.cancel()
+            await asyncio.gather(timer, return_exceptions=True)
+
+    async def _announce_after(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        if not self._published:
+            await self.publish()
 
     def log_so_far(self, end: Done | Waiting | Failure | None = None) -> RunLog[T]:
         """The run as facts, with its end if it has one."""

@@ -17,14 +17,14 @@ from afflux.api.unsupported import obsolete_fields, unsupported_message
 from afflux.kube.client import KubeClient
 from afflux.objects.identity import ObjectRef
 from afflux.objects.manifest import Json, Manifest, annotations_of, metadata_of
-from afflux.runtime.ends import Cause, Done, Failure, Waiting
+from afflux.runtime.ends import Cause, Done, Failure, Postponed, Waiting
 from afflux.runtime.events import EventRecorder
 from afflux.runtime.finalizers import add_finalizer, has_finalizer, remove_finalizer
 from afflux.runtime.informer import Informer
 from afflux.runtime.logging import run_logger
 from afflux.runtime.metrics import Metrics
 from afflux.runtime.outcome import Requeue, RunLog, Settlement, farewell, rested, settle
-from afflux.runtime.reconciler import REQUESTED_AT, Reconciler, Run
+from afflux.runtime.reconciler import REQUESTED_AT, Known, Reconciler, Run
 from afflux.runtime.rules import Rules
 from afflux.runtime.status_writer import StatusWriter, status_of
 
@@ -51,6 +51,7 @@ class Runner(Generic[T]):
     metrics: Metrics
     log: structlog.typing.FilteringBoundLogger
     clock: Callable[[], datetime]
+    known: Known
     jitter: float = 0.05
     """The part of an interval by which the next run may come sooner or later."""
     _failures: dict[ObjectRef, int] = field(default_factory=dict, init=False)
@@ -127,6 +128,7 @@ class _Attempt(Generic[T]):
     manifest: Manifest
     causes: frozenset[Cause]
     log: structlog.typing.FilteringBoundLogger
+    _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def finish(self, *, deleting: bool) -> Requeue | None:
         """Decode, reconcile or finalize, settle, write, tell."""
@@ -144,11 +146,20 @@ class _Attempt(Generic[T]):
         if self.causes & _ANNOUNCED and self.runner.rules.announced and not deleting:
             await run.publish()
         end = await self._end_of(run, deleting=deleting)
+        if isinstance(end, Postponed):
+            return Requeue(end.seconds, end.cause)
         self.runner.count(self.key, end)
         if deleting and isinstance(end, Done):
             await self._release(run.log_so_far(end))
             return None
+        if isinstance(end, Waiting) and end.quiet:
+            return self._kept_quiet(run.log_so_far(end), end)
         return await self._settle(run.log_so_far(end))
+
+    def _kept_quiet(self, run_log: RunLog[T], end: Waiting) -> Requeue:
+        """What happened is told, but the wait is written of only if it goes on."""
+        self._tell(settle(status_of(self.manifest), run_log, self.runner.rules, self.runner.clock()))
+        return Requeue(min(end.quiet, end.check_in), Cause.RETRY)
 
     def _warn_of_obsolete_fields(self, run: Run[T]) -> None:
         """Once a spec: what old versions have and nothing acts on."""
@@ -194,11 +205,12 @@ class _Attempt(Generic[T]):
             log=self.log,
             clock=self.runner.clock,
             publisher=self._publish,
+            known=self.runner.known,
             failures=self.runner.failures_of(self.key),
             default_failure=self.runner.rules.failure_reason,
         )
 
-    async def _end_of(self, run: Run[T], *, deleting: bool) -> Done | Waiting | Failure:
+    async def _end_of(self, run: Run[T], *, deleting: bool) -> Done | Waiting | Failure | Postponed:
         reconciler = self.runner.reconciler
         try:
             return await (reconciler.finalize(run) if deleting else reconciler.reconcile(run))
@@ -213,8 +225,9 @@ class _Attempt(Generic[T]):
             return run.failed_by(error)
 
     async def _publish(self, run_log: RunLog[T]) -> None:
-        previous = status_of(self.manifest)
-        await self._write(settle(previous, run_log, self.runner.rules, self.runner.clock()).status)
+        async with self._writing:
+            previous = status_of(self.manifest)
+            await self._write(settle(previous, run_log, self.runner.rules, self.runner.clock()).status)
 
     async def _settle(self, run_log: RunLog[T]) -> Requeue | None:
         settlement = settle(status_of(self.manifest), run_log, self.runner.rules, self.runner.clock())
