@@ -16,15 +16,18 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass
 class HttpsServer:
-    """``answers`` are used up in order; the last one stays."""
+    """``answers`` are used up in order; the last one stays. Whether the server is ready is answered apart, if it is."""
 
     url: str
     authority: Authority
     answers: list[Answer] = field(default_factory=list)
     requests: list[web.Request] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    is_ready: bool = True
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        if self.is_ready and request.path == "/readyz":
+            return web.Response(text="ok")
         self.requests.append(request)
         self.bodies.append(await request.read())
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]

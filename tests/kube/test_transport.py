@@ -14,6 +14,7 @@ from afflux.kube.errors import (
     BadRequest,
     Conflict,
     Invalid,
+    InvalidAnswer,
     NoMatch,
     NotFound,
     Unauthorized,
@@ -122,8 +123,9 @@ async def test_an_answer_that_is_no_status_is_told_as_text(https_server: Any, tr
         return web.Response(status=404, text="404 page not found\n")
 
     https_server.answers = [plain]
-    with pytest.raises(NotFound, match="404 page not found"):
+    with pytest.raises(ApiError, match="404 page not found") as caught:
         await transport.send(Request("GET", "/apis/none"))
+    assert not isinstance(caught.value, NotFound)
 
 
 async def test_a_throttled_request_is_sent_again_when_the_server_says(
@@ -220,17 +222,70 @@ async def test_a_list_whose_pages_expire_is_read_from_the_start(
     assert ([item["metadata"]["name"] for item in listing.items], listing.resource_version) == (["a", "b"], "9")
 
 
+THING = GroupVersionKind("x.io", "v1", "Thing")
+SERVED = {
+    "kind": "APIResourceList",
+    "resources": [{"name": "things", "kind": "Thing", "namespaced": True, "verbs": []}],
+}
+NO_GROUPS: dict[str, object] = {"kind": "APIGroupList", "groups": []}
+GROUPS = {"kind": "APIGroupList", "groups": [{"name": "x.io", "versions": [{"groupVersion": "x.io/v1"}]}]}
+
+
+async def page_of_a_proxy(_: web.Request) -> web.Response:
+    return web.Response(status=404, text="default backend - 404")
+
+
 async def test_a_kind_that_is_not_served_is_asked_for_each_time(
     https_server: Any, client: KubeClient, answer_with: Any
 ) -> None:
-    gvk = GroupVersionKind("x.io", "v1", "Thing")
-    served = {"resources": [{"name": "things", "kind": "Thing", "namespaced": True, "verbs": []}]}
-    https_server.answers = [answer_with({}, 404), answer_with(served)]
+    https_server.answers = [page_of_a_proxy, answer_with(NO_GROUPS), answer_with(SERVED)]
     with pytest.raises(NoMatch, match=r'no matches for kind "Thing" in version "x\.io/v1"'):
-        await client.mapper.resource_for(gvk)
-    assert (await client.mapper.resource_for(gvk)).path(
+        await client.mapper.resource_for(THING)
+    assert (await client.mapper.resource_for(THING)).path(
         "ns", "n", "status"
     ) == "/apis/x.io/v1/namespaces/ns/things/n/status"
+
+
+@pytest.mark.parametrize("groups", [GROUPS, {"kind": "Page"}, None])
+async def test_a_404_alone_does_not_say_that_a_kind_is_gone(
+    https_server: Any, client: KubeClient, answer_with: Any, groups: dict[str, object] | None
+) -> None:
+    https_server.answers = [page_of_a_proxy, answer_with(groups) if groups else page_of_a_proxy]
+    with pytest.raises(ApiError):
+        await client.mapper.resource_for(THING)
+    assert [request.path for request in https_server.requests] == ["/apis/x.io/v1", "/apis"]
+
+
+async def test_a_404_that_is_about_no_object_is_not_found_only_of_a_kind_that_is_served_no_longer(
+    https_server: Any, client: KubeClient, answer_with: Any
+) -> None:
+    unserved = answer_with(status(404, "NotFound", "the server could not find the requested resource"), 404)
+    https_server.answers = [answer_with(SERVED), page_of_a_proxy, answer_with(SERVED)]
+    with pytest.raises(ApiError, match="default backend") as caught:
+        await client.get(Target(THING, "ns", "a"))
+    assert not isinstance(caught.value, NotFound)
+    https_server.answers = [unserved, page_of_a_proxy, answer_with(NO_GROUPS)]
+    with pytest.raises(NoMatch):
+        await client.get(Target(THING, "ns", "a"))
+
+
+async def test_an_object_is_not_found_when_the_server_says_so_of_it(
+    https_server: Any, client: KubeClient, answer_with: Any
+) -> None:
+    absent = answer_with(status(404, "NotFound", 'things.x.io "a" not found', name="a", kind="things"), 404)
+    https_server.answers = [answer_with(SERVED), absent]
+    with pytest.raises(NotFound):
+        await client.get(Target(THING, "ns", "a"))
+    assert len(https_server.requests) == 2
+
+
+@pytest.mark.parametrize("answer", [{}, {"status": "ok"}, {"items": []}, []])
+async def test_an_answer_that_is_no_list_is_not_taken_for_an_empty_one(
+    https_server: Any, client: KubeClient, answer_with: Any, answer: object
+) -> None:
+    https_server.answers = [answer_with(SERVED), answer_with(answer)]
+    with pytest.raises(InvalidAnswer):
+        await client.list(THING)
 
 
 async def test_writes_say_who_writes_and_under_which_conditions(

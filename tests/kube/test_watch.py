@@ -9,12 +9,16 @@ from aiohttp import web
 
 from afflux.kube.client import KubeClient, Selection
 from afflux.kube.config import parse_config
-from afflux.kube.errors import Forbidden, KubeError
+from afflux.kube.errors import Forbidden, Gone, KubeError
 from afflux.kube.watch import WatchEvent, watch
 from afflux.objects.identity import GroupVersionKind
 
 THING = GroupVersionKind("x.io", "v1", "Thing")
-THINGS = {"resources": [{"name": "things", "kind": "Thing", "namespaced": True, "verbs": ["list", "watch"]}]}
+THINGS = {
+    "kind": "APIResourceList",
+    "resources": [{"name": "things", "kind": "Thing", "namespaced": True, "verbs": ["list", "watch"]}],
+}
+NO_GROUPS: dict[str, Any] = {"kind": "APIGroupList", "groups": []}
 TOO_OLD = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}}
 
 
@@ -126,9 +130,99 @@ async def test_after_a_gap_only_the_differences_are_told(
 async def test_a_kind_that_is_not_served_yet_is_waited_for(
     https_server: Any, client: KubeClient, answer_with: Any
 ) -> None:
-    missing = answer_with({}, 404)
-    https_server.answers = [missing, missing, answer_with(THINGS), answer_with(listing(6, thing("a", 5))), streaming()]
+    missing = [answer_with({}, 404), answer_with(NO_GROUPS)]
+    https_server.answers = [
+        *missing,
+        *missing,
+        answer_with(THINGS),
+        answer_with(listing(6, thing("a", 5))),
+        streaming(),
+    ]
     assert await first(2, client) == [("ADDED", "a", "5"), ("SYNCED", "", "6")]
+
+
+async def test_objects_of_a_kind_that_is_served_no_longer_are_gone(
+    https_server: Any, client: KubeClient, answer_with: Any
+) -> None:
+    missing = [answer_with({}, 404), answer_with({}, 404), answer_with(NO_GROUPS)]
+    https_server.answers = [answer_with(THINGS), answer_with(listing(6, thing("a", 5))), *missing]
+    assert (await first(3, client))[2] == ("DELETED", "a", "")
+
+
+AWAY = [
+    (500, "etcdserver: request timed out"),
+    (503, "apiserver is shutting down"),
+    (504, "Timeout: Too large resource version: 7, current: 3"),
+]
+
+
+@pytest.mark.parametrize(("code", "message"), AWAY)
+async def test_after_the_server_was_away_all_is_told_as_it_is_now(
+    https_server: Any, client: KubeClient, answer_with: Any, code: int, message: str
+) -> None:
+    """It may have been restored from a backup: objects are older, gone, or others under the versions of before."""
+    away = answer_with({"kind": "Status", "message": message, "code": code}, code)
+    https_server.answers = [
+        answer_with(THINGS),
+        answer_with(listing(6, thing("same", 1), thing("older", 5), thing("gone", 6))),
+        streaming({"type": "MODIFIED", "object": thing("older", 7)}),
+        away,
+        answer_with(listing(3, thing("same", 1), thing("older", 2))),
+        streaming(),
+    ]
+    assert (await first(9, client))[5:] == [
+        ("DELETED", "gone", "3"),
+        ("MODIFIED", "same", "1"),
+        ("MODIFIED", "older", "2"),
+        ("SYNCED", "", "3"),
+    ]
+
+
+async def test_a_throttled_watch_goes_on_where_it_was(https_server: Any, client: KubeClient, answer_with: Any) -> None:
+    throttled = answer_with({"kind": "Status", "message": "slow down", "code": 429}, 429)
+    https_server.answers = [
+        answer_with(THINGS),
+        answer_with(listing(6)),
+        streaming({"type": "ADDED", "object": thing("a", 7)}),
+        throttled,
+        streaming({"type": "ADDED", "object": thing("b", 8)}),
+    ]
+    assert await first(3, client) == [("SYNCED", "", "6"), ("ADDED", "a", "7"), ("ADDED", "b", "8")]
+    assert https_server.requests[4].query["resourceVersion"] == "7"
+
+
+async def test_what_is_no_watch_event_does_not_end_the_watch(
+    https_server: Any, client: KubeClient, answer_with: Any
+) -> None:
+    https_server.answers = [
+        answer_with(THINGS),
+        answer_with(listing(6)),
+        streaming({"hello": "I am a proxy"}),
+        answer_with(listing(8, thing("a", 7))),
+        streaming(),
+    ]
+    troubles: list[KubeError] = []
+    assert (await first(3, client, on_error=lambda error: troubles.append(error) is None))[1:] == [
+        ("ADDED", "a", "7"),
+        ("SYNCED", "", "8"),
+    ]
+    assert "isn't a watch event" in str(troubles[0])
+
+
+async def test_a_server_that_forgets_at_once_is_not_asked_without_a_pause(
+    https_server: Any, client: KubeClient, answer_with: Any
+) -> None:
+    expired = answer_with({"kind": "Status", "message": "too old", "code": 410}, 410)
+    https_server.answers = [answer_with(THINGS), expired]
+    troubles: list[KubeError] = []
+
+    def stop(error: KubeError) -> bool:
+        troubles.append(error)
+        return len(troubles) < 3
+
+    with pytest.raises(Gone):
+        await asyncio.wait_for(first(1, client, on_error=stop), 10)
+    assert len(https_server.requests) == 4
 
 
 async def test_whoever_asks_is_told_of_trouble_and_may_stop(

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from afflux.runtime.ends import Cause, Done, Failure, Waiting
+from afflux.kube.errors import ApiError, Invalid, TooManyRequests, Unreachable
+from afflux.runtime.ends import Cause, Done, Failure, NotReady, Waiting, failure_of
 from afflux.runtime.history import Snapshot
 from afflux.runtime.outcome import Fact, RecordedEvent, Requeue, RunLog, Settlement, farewell, rested, settle
 from afflux.runtime.rules import SOURCE_WORDING, Backoff, FixedRetry, Rules
@@ -310,3 +311,36 @@ def test_history_leaves_out_failures_that_built_nothing() -> None:
 def test_a_very_long_message_is_cut() -> None:
     message = settled({}, replace(RUN, end=Failure("BuildFailed", "x" * 50_000))).status["conditions"][1]["message"]
     assert len(message) == 20_000 and message.endswith("...")
+
+
+def test_a_run_that_failed_with_the_api_server_is_tried_again_soon_and_then_as_the_object_says() -> None:
+    waits = [
+        settled({}, replace(RUN, end=Failure("x", "no", passing=True), failures=failures), APPLIER).requeue
+        for failures in (0, 1, 4, 9)
+    ]
+    assert waits == [Requeue(seconds, Cause.RETRY) for seconds in (1.0, 2.0, 16.0, 120.0)]
+
+
+def _made_of(cause: Exception) -> Exception:
+    try:
+        try:
+            raise cause
+        except Exception as error:
+            raise ValueError("apps/v1 dry-run failed") from error
+    except ValueError as error:
+        return error
+
+
+PASSING = [
+    (Unreachable("no answer"), True),
+    (_made_of(ApiError(500, "InternalError", "etcdserver: request timed out")), True),
+    (_made_of(TooManyRequests(429, "TooManyRequests", "slow down")), True),
+    (NotReady("ArtifactFailed", "no"), False),
+    (_made_of(Invalid(422, "Invalid", "no")), False),
+    (ValueError("no"), False),
+]
+
+
+@pytest.mark.parametrize(("error", "passing"), PASSING)
+def test_a_failure_knows_whether_it_was_the_api_servers(error: Exception, passing: bool) -> None:
+    assert failure_of(error, "x").passing is passing

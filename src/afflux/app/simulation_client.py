@@ -16,7 +16,7 @@ from afflux.controlplane.errors import ApiStatusError
 from afflux.controlplane.simulation import EVERYTHING, NODE_ONLY, SimulatedNode, Simulation
 from afflux.kube.client import KubeClient, Selection, Target
 from afflux.kube.config import load_config
-from afflux.kube.errors import ApiError, KubeError, NotFound, parsed
+from afflux.kube.errors import ApiError, KubeError, NoMatch, NotFound, parsed
 from afflux.kube.transport import Request
 from afflux.kube.watch import watch
 from afflux.objects.identity import GroupVersionKind
@@ -121,7 +121,7 @@ async def _told(answer: Awaitable[T]) -> T:
 
 
 def _interrupted(gvk: GroupVersionKind, error: KubeError) -> bool:
-    if not isinstance(error, NotFound):
+    if not isinstance(error, NotFound | NoMatch):
         _log.warning("watch broke off, it is taken up again", kind=gvk.kind, error=str(error))
     return True
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from afflux.apply import waiting
 from afflux.apply.changes import ChangeSet
@@ -21,7 +22,7 @@ from afflux.apply.ownership import Owner, predecessors
 from afflux.apply.plan import Desired, Plan, Planner
 from afflux.apply.stages import GroupKind, in_stages
 from afflux.kube.client import KubeClient, PatchType
-from afflux.kube.errors import Conflict, KubeError
+from afflux.kube.errors import Conflict, KubeError, is_away
 from afflux.objects.manifest import Manifest
 
 _TAKEOVER_ATTEMPTS = 3
@@ -40,6 +41,11 @@ class ApplyOptions:
     overridden_managers: tuple[str, ...] = ()
     concurrency: int = 4
     ready_timeout: float = 60.0
+
+
+class _Refused(NamedTuple):
+    message: str
+    error: KubeError
 
 
 class Applier:
@@ -88,17 +94,19 @@ class Applier:
     async def _plan_all(self, members: Sequence[Desired]) -> list[Plan]:
         limit = asyncio.Semaphore(self._options.concurrency)
 
-        async def plan(one: Desired) -> Plan | DryRunFailed:
+        async def plan(one: Desired) -> Plan | _Refused:
             async with limit:
                 try:
                     return await self._planner.plan(one)
                 except KubeError as error:
-                    return DryRunFailed(dry_run_failure(one.ref, error) + one.origin)
+                    return _Refused(dry_run_failure(one.ref, error) + one.origin, error)
 
         answers = await asyncio.gather(*(plan(one) for one in members))
-        refused = [answer.message for answer in answers if isinstance(answer, DryRunFailed)]
+        refused = [answer for answer in answers if isinstance(answer, _Refused)]
         if refused:
-            raise DryRunFailed("\n".join(refused[:_MOST_ERRORS]))
+            real = [one.error for one in refused if not is_away(one.error)]
+            message = "\n".join(one.message for one in refused[:_MOST_ERRORS])
+            raise DryRunFailed(message) from (real or [refused[0].error])[0]
         return [answer for answer in answers if isinstance(answer, Plan)]
 
     async def _carry_out(self, plan: Plan) -> Manifest | None:

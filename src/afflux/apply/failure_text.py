@@ -6,12 +6,15 @@ from afflux.kube.errors import ApiError, Conflict, Invalid, KubeError, NotFound
 from afflux.objects.identity import ObjectRef
 
 _IMMUTABLE = re2.compile(r"is\simmutable|immutable\sfield")
+_WRITTEN_MEANWHILE = "the object has been modified"
 _MANAGER_CONFLICT = "FieldManagerConflict"
 
 
 def is_immutable(error: ApiError) -> bool:
     """Whether a refusal may mean that an immutable field was changed; any conflict or invalid object counts, as in
-    kubectl and Flux."""
+    kubectl and Flux, but for the one that only says that somebody else wrote at the same time."""
+    if isinstance(error, Conflict) and _WRITTEN_MEANWHILE in str(error):
+        return False
     return isinstance(error, Conflict | Invalid) or _IMMUTABLE.search(str(error)) is not None
 
 

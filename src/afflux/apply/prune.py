@@ -16,14 +16,16 @@ async def prune(client: KubeClient, owner: Owner, stale: Inventory) -> ChangeSet
     Raises `PruneFailed` when all were tried and some could not be deleted.
     """
     done, failures, survivors = ChangeSet(), [], []
+    last: KubeError | None = None
     for entry in stale.in_deletion_order():
         try:
             done += (Change(entry.ref, entry.version, await _prune(client, owner, entry)),)
         except KubeError as error:
+            last = error
             failures.append(f"{entry.ref.subject} delete failed: {error};")
             survivors.append((entry.ref, entry.version))
     if failures:
-        raise PruneFailed(f"delete failed, errors: {''.join(failures)}", Inventory.of(survivors), done)
+        raise PruneFailed(f"delete failed, errors: {''.join(failures)}", Inventory.of(survivors), done) from last
     return done
 
 

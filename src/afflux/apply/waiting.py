@@ -10,7 +10,7 @@ from contextlib import aclosing, suppress
 
 from afflux.apply.changes import Action, Change
 from afflux.kube.client import KubeClient, Preconditions, Selection, Target
-from afflux.kube.errors import Forbidden, KubeError, MethodNotAllowed, NotFound
+from afflux.kube.errors import Forbidden, KubeError, MethodNotAllowed, NoMatch, NotFound, is_away
 from afflux.kube.watch import watch
 from afflux.manifests.readiness import readiness
 from afflux.objects.identity import GroupVersionKind
@@ -85,8 +85,11 @@ async def _polled(client: KubeClient, target: Target) -> AsyncGenerator[Manifest
     while True:
         try:
             yield await client.get(target)
-        except NotFound:
+        except (NotFound, NoMatch):
             yield None
+        except KubeError as error:
+            if not is_away(error):
+                raise
         await asyncio.sleep(pause)
         pause = min(_LONGEST_PAUSE, pause * 2)
 

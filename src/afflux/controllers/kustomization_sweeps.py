@@ -10,6 +10,7 @@ from afflux.runtime.ends import Cause
 
 _TRUSTED = timedelta(hours=1)
 _JITTER = 0.2
+_SWEPT = frozenset({Cause.REQUEST, Cause.START})
 
 
 @dataclass
@@ -25,9 +26,10 @@ class Sweeps:
     _trusted: dict[ObjectRef, _Trust] = field(default_factory=dict)
 
     def clean_objects(self, key: ObjectRef, causes: frozenset[Cause], now: datetime) -> Fingerprints:
-        """What needs no dry run; nothing at all where a sweep is due or somebody asked for one."""
+        """What needs no dry run; nothing at all where a sweep is due, somebody asked for one, or the object is new to
+        us: also when it was restored from a backup, where versions that we know are given to other states."""
         trust = self._trusted.get(key)
-        if trust is None or now >= trust.until or Cause.REQUEST in causes:
+        if trust is None or now >= trust.until or causes & _SWEPT:
             trust = _Trust(Fingerprints(), now + _TRUSTED * random.uniform(1 - _JITTER, 1 + _JITTER))
             self._trusted[key] = trust
         return trust.clean

@@ -8,7 +8,8 @@ import orjson
 
 from afflux.kube.config import ClusterConfig, Impersonation
 from afflux.kube.discovery import ResourceMapper
-from afflux.kube.errors import Gone, parsed
+from afflux.kube.errors import ApiError, Gone, InvalidAnswer, is_unserved, parsed
+from afflux.kube.presence import Presence
 from afflux.kube.transport import Request, Transport
 from afflux.objects.identity import GroupVersionKind, gvk_of
 from afflux.objects.manifest import Json, Manifest, metadata_of
@@ -82,18 +83,20 @@ class Preconditions(NamedTuple):
 class KubeClient:
     """One identity at one API server. Those made by ``impersonating`` share its connections and its discovery.
 
-    Every method raises ``ApiError`` (in the server's words) or ``NoMatch``.
+    Every method raises ``ApiError`` (in the server's words) or ``NoMatch``. ``NotFound`` is the server's word on an
+    object; a 404 for a kind is asked about again, and is ``NoMatch`` where it is served no longer.
     """
 
     transport: Transport
     mapper: ResourceMapper
+    presence: Presence
     impersonation: Impersonation | None = None
 
     @classmethod
     def connect(cls, config: ClusterConfig) -> "KubeClient":
         """A client; connections open when they are needed."""
         transport = Transport(config)
-        return cls(transport, ResourceMapper(transport))
+        return cls(transport, ResourceMapper(transport), Presence(transport))
 
     def impersonating(self, user: str, groups: tuple[str, ...] = ()) -> "KubeClient":
         """The same server, taken for somebody else. ``ValueError`` for nobody: that would be ourselves."""
@@ -103,7 +106,7 @@ class KubeClient:
 
     async def get(self, target: Target) -> Manifest:
         """One object as it is."""
-        return await self._send("GET", await self._path(target))
+        return await self._send(target.gvk, "GET", await self._path(target))
 
     async def list(self, gvk: GroupVersionKind, selection: Selection = EVERYTHING) -> Listing:
         """All objects of a kind that match, in pages; from the start once more if the pages expire meanwhile."""
@@ -113,7 +116,7 @@ class KubeClient:
         parameters = {**selection.parameters(), "limit": str(PAGE)}
         while True:
             try:
-                page = await self._list_page(path, parameters, selection.accept)
+                page = await self._list_page(gvk, path, parameters, selection.accept)
             except Gone:
                 if "continue" not in parameters:
                     raise
@@ -133,12 +136,13 @@ class KubeClient:
         target = Target.of(manifest)
         resource = await self.mapper.resource_for(target.gvk)
         path = resource.path(target.namespace)
-        return await self._send("POST", path, _options(field_manager, dry_run), manifest)
+        return await self._send(target.gvk, "POST", path, _options(field_manager, dry_run), manifest)
 
     async def update(self, manifest: Manifest, *, subresource: str = "", field_manager: str = "") -> Manifest:
         """Replace an object; refused with ``Conflict`` if it names a resource version that isn't the current one."""
-        path = await self._path(Target.of(manifest), subresource)
-        return await self._send("PUT", path, _options(field_manager), manifest)
+        target = Target.of(manifest)
+        path = await self._path(target, subresource)
+        return await self._send(target.gvk, "PUT", path, _options(field_manager), manifest)
 
     async def patch(
         self,
@@ -152,7 +156,8 @@ class KubeClient:
     ) -> Manifest:
         """Change an object by a patch."""
         path = await self._path(target, subresource)
-        return await self._send("PATCH", path, _options(field_manager, dry_run), body, patch_type)
+        options = _options(field_manager, dry_run)
+        return await self._send(target.gvk, "PATCH", path, options, body, patch_type)
 
     async def apply(
         self,
@@ -168,8 +173,9 @@ class KubeClient:
         parameters = _options(field_manager, dry_run) | {"force": "true" if force else "false"}
         if field_validation:
             parameters["fieldValidation"] = field_validation
-        path = await self._path(Target.of(manifest), subresource)
-        return await self._send("PATCH", path, parameters, manifest, "application/apply-patch+yaml")
+        target = Target.of(manifest)
+        path = await self._path(target, subresource)
+        return await self._send(target.gvk, "PATCH", path, parameters, manifest, "application/apply-patch+yaml")
 
     async def delete(
         self,
@@ -185,7 +191,7 @@ class KubeClient:
         body: dict[str, Json] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
         body |= {"preconditions": given} if given else {}
         body |= {"dryRun": ["All"]} if dry_run else {}
-        return await self._send("DELETE", await self._path(target), {}, body)
+        return await self._send(target.gvk, "DELETE", await self._path(target), {}, body)
 
     async def raw(self, path: str) -> bytes:
         """What the server answers to a GET: ``/version``, ``/openapi/v3`` ..."""
@@ -193,19 +199,23 @@ class KubeClient:
 
     async def close(self) -> None:
         """Close the connections, also of those who share them."""
+        await self.presence.close()
         await self.transport.close()
 
     async def _path(self, target: Target, subresource: str = "") -> str:
         resource = await self.mapper.resource_for(target.gvk)
         return resource.path(target.namespace, target.name, subresource)
 
-    async def _list_page(self, path: str, parameters: dict[str, str], accept: str) -> Manifest:
-        answer = await self.transport.send(Request("GET", path, parameters, accept=accept), self.impersonation)
-        page: Manifest = parsed(answer)
+    async def _list_page(self, gvk: GroupVersionKind, path: str, parameters: dict[str, str], accept: str) -> Manifest:
+        page = parsed(await self._ask(gvk, Request("GET", path, parameters, accept=accept)))
+        if "items" not in page or not metadata_of(page).get("resourceVersion"):
+            # Taken for an empty list it would say that everything is gone.
+            raise InvalidAnswer(f"the server answered with something that isn't a list of {gvk.kind}")
         return page
 
     async def _send(
         self,
+        gvk: GroupVersionKind,
         method: str,
         path: str,
         parameters: dict[str, str] | None = None,
@@ -213,11 +223,19 @@ class KubeClient:
         content_type: str = "application/json",
     ) -> Manifest:
         encoded = None if body is None else orjson.dumps(body)
-        answer = await self.transport.send(
-            Request(method, path, parameters or {}, encoded, content_type), self.impersonation
-        )
-        manifest: Manifest = parsed(answer) if answer else {}
-        return manifest
+        answer = await self._ask(gvk, Request(method, path, parameters or {}, encoded, content_type))
+        return parsed(answer) if answer else {}
+
+    async def _ask(self, gvk: GroupVersionKind, request: Request) -> bytes:
+        """The answer's body. A 404 that is about no object is believed where the kind is served no longer."""
+        try:
+            return await self.transport.send(request, self.impersonation)
+        except ApiError as error:
+            self.presence.missed(error)
+            if is_unserved(error):
+                self.mapper.forget(gvk)
+                await self.mapper.resource_for(gvk)
+            raise
 
 
 def _options(field_manager: str = "", dry_run: bool = False) -> dict[str, str]:

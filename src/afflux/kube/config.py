@@ -2,8 +2,9 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -47,6 +48,8 @@ class ClusterConfig:
     tls_server_name: str | None = None
     proxy_url: str | None = field(default=None, repr=False)
     impersonation: Impersonation = Impersonation()
+    reread: Callable[[], "ClusterConfig"] | None = field(default=None, repr=False, compare=False)
+    """Reads it again from where it came from: authorities are rotated in place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,8 @@ def load_config(kubeconfig: Path | None, context: str | None = None) -> ClusterC
         text = kubeconfig.read_text()
     except OSError as error:
         raise ConfigError(f"kubeconfig {kubeconfig}: {error.strerror}") from error
-    return parse_config(text, context, source=str(kubeconfig), directory=kubeconfig.parent)
+    config = parse_config(text, context, source=str(kubeconfig), directory=kubeconfig.parent)
+    return replace(config, reread=partial(load_config, kubeconfig, context))
 
 
 def in_cluster_config(directory: Path = SERVICE_ACCOUNT) -> ClusterConfig:
@@ -84,7 +88,13 @@ def in_cluster_config(directory: Path = SERVICE_ACCOUNT) -> ClusterConfig:
     except OSError as error:
         raise ConfigError(f"no kubeconfig is given and this isn't a Pod: {error.filename}: {error.strerror}") from error
     credentials = TokenFile(directory / "token")
-    return ClusterConfig(server="https://kubernetes.default.svc", credentials=credentials, namespace=namespace, ca=ca)
+    return ClusterConfig(
+        server="https://kubernetes.default.svc",
+        credentials=credentials,
+        namespace=namespace,
+        ca=ca,
+        reread=partial(in_cluster_config, directory),
+    )
 
 
 def parse_config(

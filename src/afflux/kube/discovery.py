@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import quote
 
-from afflux.kube.errors import BadRequest, NoMatch, NotFound, parsed
+from afflux.kube.errors import ApiError, BadRequest, InvalidAnswer, NoMatch, parsed
 from afflux.kube.transport import Request, Transport
 from afflux.objects.identity import GroupVersionKind
 from afflux.objects.manifest import Json
@@ -48,7 +48,8 @@ class ResourceMapper:
     _reading: dict[str, asyncio.Task[dict[GroupVersionKind, ApiResource]]] = field(default_factory=dict, init=False)
 
     async def resource_for(self, gvk: GroupVersionKind) -> ApiResource:
-        """The resource of a kind. Raises ``NoMatch`` where the server serves none."""
+        """The resource of a kind. Raises ``NoMatch`` where the server serves none; that it is there and serves none,
+        not only that it doesn't answer for the kind."""
         resource = self._known.get(gvk)
         if resource is None:
             resource = (await self._read(gvk)).get(gvk)
@@ -76,11 +77,27 @@ class ResourceMapper:
         path = f"/apis/{quoted}" if gvk.group else f"/api/{quoted}"
         try:
             answer = parsed(await self.transport.send(Request("GET", path)))
-        except NotFound:
+        except ApiError as error:
+            if error.code != 404 or gvk.api_version in await self._served_versions(core=not gvk.group):
+                raise
             return {}
-        found = resources_of(gvk.group, gvk.version, answer)
+        found = resources_of(gvk.group, gvk.version, _of_kind(answer, "APIResourceList"))
         self._known.update(found)
         return found
+
+    async def _served_versions(self, *, core: bool) -> set[str]:
+        """All group versions. Any proxy can say 404 for one of them; only an API server has such a list."""
+        answer = parsed(await self.transport.send(Request("GET", "/api" if core else "/apis")))
+        if core:
+            return set(_of_kind(answer, "APIVersions").get("versions") or ())
+        groups = _of_kind(answer, "APIGroupList").get("groups") or ()
+        return {version["groupVersion"] for group in groups for version in group["versions"]}
+
+
+def _of_kind(document: Json, kind: str) -> Json:
+    if document.get("kind") != kind:
+        raise InvalidAnswer(f"the server answered with {document.get('kind') or 'something'!r} instead of {kind}")
+    return document
 
 
 def resources_of(group: str, version: str, resource_list: Json) -> dict[GroupVersionKind, ApiResource]:

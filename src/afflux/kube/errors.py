@@ -9,6 +9,7 @@
         ├── BadRequest  Unauthorized  Forbidden  NotFound  MethodNotAllowed  Gone  TooManyRequests
         ├── Conflict ── AlreadyExists
         ├── Invalid
+        ├── InvalidAnswer    not what an API server answers: something on the way to it speaks (code 0)
         └── Unreachable      no answer at all (code 0)
 """
 
@@ -17,7 +18,7 @@ from typing import NamedTuple
 import orjson
 
 from afflux.objects.identity import GroupVersionKind
-from afflux.objects.manifest import Json
+from afflux.objects.manifest import Json, Manifest
 
 
 class KubeError(Exception):
@@ -45,14 +46,18 @@ class ErrorCause(NamedTuple):
 
 
 class ApiError(KubeError):
-    """An answer that isn't a success. ``message`` is the server's own."""
+    """An answer that isn't a success. ``message`` is the server's own; ``about`` is the name of the object that it is
+    about, empty where it is about none."""
 
-    def __init__(self, code: int, reason: str, message: str, causes: tuple[ErrorCause, ...] = ()) -> None:
+    def __init__(
+        self, code: int, reason: str, message: str, causes: tuple[ErrorCause, ...] = (), about: str = ""
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
         self.message = message
         self.causes = causes
+        self.about = about
 
 
 class BadRequest(ApiError):
@@ -68,7 +73,7 @@ class Forbidden(ApiError):
 
 
 class NotFound(ApiError):
-    """404: there is no such object (or resource)."""
+    """404, said by an API server: there is no such object (or resource)."""
 
 
 class MethodNotAllowed(ApiError):
@@ -95,11 +100,24 @@ class TooManyRequests(ApiError):
     """429: still refused after waiting as the server asked."""
 
 
+class InvalidAnswer(ApiError):
+    """An answer that no API server gives: a page of a proxy, half a document. It says nothing about the cluster."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(0, "InvalidAnswer", message)
+
+
 class Unreachable(ApiError):
     """No answer: the connection failed or timed out."""
 
     def __init__(self, message: str) -> None:
         super().__init__(0, "Unreachable", message)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that no API server was there that could have answered: what was known of its state may be
+    another when it is back."""
+    return isinstance(error, ApiError) and (error.code == 0 or error.code >= 500)
 
 
 _BY_CODE: dict[int, type[ApiError]] = {
@@ -121,14 +139,16 @@ def error_from_status(status: Json, code: int, text: str = "") -> ApiError:
     reason = str(status.get("reason") or "")
     message = str(status.get("message") or text.strip() or f"the server answered with status {code}")
     details = status.get("details")
-    raw = details.get("causes") if isinstance(details, dict) else None
+    details = details if isinstance(details, dict) else {}
     causes = tuple(
         ErrorCause(str(c.get("reason") or ""), str(c.get("message") or ""), str(c.get("field") or ""))
-        for c in raw or ()
+        for c in details.get("causes") or ()
         if isinstance(c, dict)
     )
     kind = AlreadyExists if reason == "AlreadyExists" else _BY_CODE.get(code, ApiError)
-    return kind(code, reason, message, causes)
+    if kind is NotFound and not status:
+        kind = ApiError  # a proxy's page, or a path that nothing serves: it isn't known that an object is gone
+    return kind(code, reason, message, causes, str(details.get("name") or ""))
 
 
 def error_from_answer(code: int, body: bytes) -> ApiError:
@@ -140,10 +160,22 @@ def error_from_answer(code: int, body: bytes) -> ApiError:
     return error_from_status(status, code, body[:1024].decode("utf-8", "replace"))
 
 
-def parsed(body: bytes) -> Json:
-    """A JSON body; anything else in its place (a proxy's page) is an ``ApiError`` that says so."""
+def is_unserved(error: ApiError) -> bool:
+    """Whether a 404 is about a path and not about an object: the kind may be served no longer, or something on the way
+    answers in the server's place."""
+    return error.code == 404 and not error.about
+
+
+def parsed(body: bytes) -> Manifest:
+    """A JSON object; anything else in its place (a proxy's page) is an ``InvalidAnswer``."""
     try:
-        return orjson.loads(body)
+        value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        text = body[:200].decode("utf-8", "replace").strip()
-        raise ApiError(0, "InvalidAnswer", f"the server answered with something that isn't JSON: {text}") from error
+        raise InvalidAnswer(f"the server answered with something that isn't JSON: {_beginning(body)}") from error
+    if not isinstance(value, dict):
+        raise InvalidAnswer(f"the server answered with something that isn't an object: {_beginning(body)}")
+    return value
+
+
+def _beginning(body: bytes) -> str:
+    return body[:200].decode("utf-8", "replace").strip()

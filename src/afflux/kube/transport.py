@@ -6,8 +6,8 @@ import random
 import ssl
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 from urllib.parse import quote, urlencode
 
@@ -17,7 +17,7 @@ from yarl import URL
 from afflux import __version__
 from afflux.kube.config import ClusterConfig, Impersonation
 from afflux.kube.credentials import ClientCertificate
-from afflux.kube.errors import ApiError, Unreachable, error_from_answer
+from afflux.kube.errors import ApiError, ConfigError, Unreachable, error_from_answer
 
 REQUEST_TIMEOUT = 60.0
 POOL = 64
@@ -166,9 +166,21 @@ class Transport:
         return context
 
     def _unreachable(self, error: Exception) -> ApiError:
+        if isinstance(error, aiohttp.ClientSSLError):
+            self._trust_anew()
         if isinstance(error, TimeoutError):
             return Unreachable(f"{self.config.server}: no answer in time")
         return Unreachable(f"{self.config.server}: {error}")
+
+    def _trust_anew(self) -> None:
+        """The authorities that the configuration names now: they may have been rotated since it was read."""
+        if self.config.reread is None:
+            return
+        with suppress(ConfigError):
+            ca = self.config.reread().ca
+            if ca != self.config.ca:
+                self.config = replace(self.config, ca=ca)
+                self._contexts = {}
 
 
 def tls_context(config: ClusterConfig, certificate: ClientCertificate | None) -> ssl.SSLContext:

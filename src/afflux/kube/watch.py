@@ -9,7 +9,18 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from afflux.kube.client import EVERYTHING, KubeClient, Selection
-from afflux.kube.errors import Gone, KubeError, NoMatch, NotFound, error_from_status, parsed
+from afflux.kube.errors import (
+    ApiError,
+    Gone,
+    InvalidAnswer,
+    KubeError,
+    NoMatch,
+    Unreachable,
+    error_from_status,
+    is_away,
+    is_unserved,
+    parsed,
+)
 from afflux.kube.transport import Request
 from afflux.objects.identity import GroupVersionKind
 from afflux.objects.manifest import Json, Manifest, metadata_of
@@ -24,6 +35,7 @@ HEALTHY_SECONDS = 5.0
 """A stream that lasted longer broke by accident: it is taken up again at once."""
 
 FIRST_PAUSE = 0.2
+_FRAMES = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"})
 LONGEST_PAUSE = 10.0
 
 
@@ -45,9 +57,11 @@ async def watch(
     """List, then watch, for as long as somebody listens; broken streams are taken up where they broke.
 
     After a gap (410) the kind is listed again and only the differences are told: an object that vanished meanwhile
-    comes as ``DELETED`` with its name, namespace and uid alone. A kind that isn't served yet is waited for, one that is
-    served no longer has lost its objects. ``on_error`` is told of every trouble; the watch goes on with backoff if it
-    returns True (without it: always), otherwise the error is raised.
+    comes as ``DELETED`` with its name, namespace and uid alone. After the server was away everything is told again,
+    since one that was restored from a backup may have other objects, and older ones, under versions that it has used
+    before. A kind that isn't served yet is waited for, one that is served no longer has lost its objects. ``on_error``
+    is told of every trouble; the watch goes on with backoff if it returns True (without it: always), otherwise the
+    error is raised.
     """
     follower = _Follower(client, gvk, selection)
     pause = FIRST_PAUSE
@@ -57,15 +71,12 @@ async def watch(
             async with aclosing(follower.events()) as events:
                 async for event in events:
                     yield event
-        except Gone:
-            follower.resource_version = ""
-            continue
         except KubeError as error:
-            if isinstance(error, NotFound | NoMatch):
-                client.mapper.forget(gvk)
-                for event in follower.vanished():
-                    yield event
-            if on_error is not None and not on_error(error):
+            client.presence.missed(error)
+            for event in follower.broken_by(error):
+                yield event
+            gap = isinstance(error, Gone) and follower.streams
+            if not gap and on_error is not None and not on_error(error):
                 raise
         if time.monotonic() - since > HEALTHY_SECONDS:
             pause = FIRST_PAUSE
@@ -83,9 +94,12 @@ class _Follower:
     resource_version: str = ""
     told: dict[Key, tuple[str, str]] = field(default_factory=dict)
     """By namespace and name: uid and resource version."""
+    streams: bool = False
+    """Whether the server had begun to tell what happens when the last attempt ended."""
 
     async def events(self) -> AsyncGenerator[WatchEvent, None]:
         """What happens until the stream ends."""
+        self.streams = False
         if not self.resource_version:
             for event in await self._listed():
                 yield event
@@ -108,7 +122,20 @@ class _Follower:
         self.resource_version = listing.resource_version
         return [*events, WatchEvent("SYNCED", {}, listing.resource_version)]
 
-    def vanished(self) -> list[WatchEvent]:
+    def broken_by(self, error: KubeError) -> list[WatchEvent]:
+        """What an error that ended an attempt means for what was told, and for where to go on."""
+        if isinstance(error, NoMatch):
+            return self._vanished()
+        if isinstance(error, ApiError) and is_unserved(error):
+            self.client.mapper.forget(self.gvk)
+        if isinstance(error, Gone):
+            self.resource_version = ""
+        elif is_away(error) and not (self.streams and isinstance(error, Unreachable)):
+            self.resource_version = ""
+            self.told = {key: (uid, "") for key, (uid, _) in self.told.items()}
+        return []
+
+    def _vanished(self) -> list[WatchEvent]:
         """The kind is served no longer: everything told is gone, and what comes next is listed anew."""
         events = [WatchEvent("DELETED", self._tombstone(key), "") for key in self.told]
         self.told.clear()
@@ -131,7 +158,9 @@ class _Follower:
         return {"apiVersion": self.gvk.api_version, "kind": self.gvk.kind, "metadata": metadata}
 
     def _read(self, frame: Json) -> WatchEvent | None:
-        kind, item = frame.get("type"), frame.get("object") or {}
+        kind, item = frame.get("type"), frame.get("object")
+        if kind not in _FRAMES or not isinstance(item, dict):
+            raise InvalidAnswer(f"the server answered with something that isn't a watch event: {str(frame)[:200]}")
         if kind == "ERROR":
             raise error_from_status(item, int(item.get("code") or 500))
         mark = _mark(item)
@@ -160,6 +189,7 @@ class _Follower:
         rest = b""
         stream = self.client.transport.stream(request, self.client.impersonation, silence=seconds + 15.0)
         async with stream as chunks:
+            self.streams = True
             async for chunk in chunks:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:

@@ -15,7 +15,7 @@ from afflux.objects.manifest import Json, Manifest, annotations_of, metadata_of
 from afflux.runtime.dependencies import Dependency
 from afflux.runtime.ends import Cause
 from afflux.runtime.events import EventRecorder
-from afflux.runtime.informer import Informer
+from afflux.runtime.informer import Informer, is_newer
 from afflux.runtime.informers import Informers
 from afflux.runtime.logging import controller_logger
 from afflux.runtime.metrics import Metrics
@@ -145,6 +145,8 @@ class RunningController:
     concurrency: int
     grace: float
     _troubles: dict[ObjectRef, int] = field(default_factory=dict, init=False)
+    _held: set["asyncio.Task[None]"] = field(default_factory=set, init=False)
+    """Workers that begin nothing because the API server is away."""
 
     def receive(self, old: Manifest | None, new: Manifest | None) -> None:
         """A change of one of our own objects; edits of labels, annotations or status alone are nobody's business."""
@@ -169,6 +171,8 @@ class RunningController:
                 worker.result()
         except asyncio.CancelledError:
             self.queue.close()
+            for worker in self._held:
+                worker.cancel()
             _, late = await asyncio.wait(workers, timeout=self.grace)
             for worker in late:
                 worker.cancel()
@@ -183,6 +187,7 @@ class RunningController:
 
     async def _work(self) -> None:
         while True:
+            await self._until_served()
             work = await self.queue.take()
             if work is None:
                 return
@@ -193,6 +198,16 @@ class RunningController:
             finally:
                 self.queue.done(work.key)
                 self.metrics.work_duration.labels(self.name, self.name).observe(self.queue.clock() - began)
+
+    async def _until_served(self) -> None:
+        """Nothing is begun while the API server is away: it could only fail, and be tried again later than needed."""
+        worker = asyncio.current_task()
+        assert worker is not None
+        self._held.add(worker)
+        try:
+            await self.runner.client.presence.until_back()
+        finally:
+            self._held.discard(worker)
 
     async def _run(self, work: Work) -> None:
         """Run one key. Whatever goes wrong here is that key's alone, and is tried again."""
@@ -231,4 +246,6 @@ def causes_of(old: Manifest | None, new: Manifest) -> list[Cause]:
     before = metadata_of(old)
     changed = any(before.get(name) != metadata.get(name) for name in ("uid", "generation", "deletionTimestamp"))
     causes = [Cause.GENERATION] if changed else []
+    if not is_newer(old, new):  # restored from a backup: what was done since is undone, and not only here
+        causes.append(Cause.START)
     return causes + ([Cause.REQUEST] if request and request != annotations_of(old).get(REQUESTED_AT) else [])

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
+from afflux.kube.errors import KubeError, TooManyRequests, Unauthorized, is_away
+
 Truth: TypeAlias = Literal["True", "False", "Unknown"]
 
 
@@ -77,12 +79,14 @@ class NotReady(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A run that failed, as recorded: what a step makes of the error that left it."""
+    """A run that failed, as recorded: what a step makes of the error that left it. ``passing``: the API server had
+    trouble of its own, so that it is tried again soon."""
 
     reason: str
     message: str
     stalled: bool = False
     retry_in: float | None = None
+    passing: bool = False
 
 
 _DEFECTS = (LookupError, TypeError, AttributeError, NameError, AssertionError, ArithmeticError, RecursionError)
@@ -94,10 +98,17 @@ def failure_of(error: Exception, reason: str) -> Failure:
         case Stalled():
             return Failure(error.reason, error.message, stalled=True)
         case NotReady():
-            return Failure(error.reason, error.message, retry_in=error.retry_in)
+            return Failure(error.reason, error.message, retry_in=error.retry_in, passing=_is_passing(error))
         case TimeoutError():
             return Failure(reason, str(error) or "timed out")
         case _ if type(error) in _DEFECTS or (type(error).__module__ == "builtins" and isinstance(error, _DEFECTS)):
             return Failure(reason, f"internal error: {type(error).__name__}: {error}")
         case _:
-            return Failure(reason, str(error) or type(error).__name__)
+            return Failure(reason, str(error) or type(error).__name__, passing=_is_passing(error))
+
+
+def _is_passing(error: BaseException | None) -> bool:
+    """Whether an error, or the one that it was made of, is trouble of the API server that ends without our doing."""
+    while error is not None and not isinstance(error, KubeError):
+        error = error.__cause__
+    return error is not None and (is_away(error) or isinstance(error, TooManyRequests | Unauthorized))

@@ -11,11 +11,12 @@ from typing import NamedTuple
 import structlog
 
 from afflux.kube.client import KubeClient, PatchType, Target
-from afflux.kube.errors import KubeError, NotFound
+from afflux.kube.errors import KubeError, NotFound, TooManyRequests, is_away
 from afflux.objects.identity import GroupVersionKind
 from afflux.objects.manifest import Json, Manifest, annotations_of, metadata_of
 from afflux.runtime.conditions import timestamp
 from afflux.runtime.outcome import RecordedEvent
+from afflux.runtime.rules import Backoff
 
 EVENT = GroupVersionKind("", "v1", "Event")
 
@@ -29,6 +30,12 @@ _FOR_EVENTS = "event.toolkit.fluxcd.io/"
 
 WAITING = 1024
 """How many events wait to be written at most; what comes then is dropped, as in client-go."""
+
+
+TRIES = 12
+"""How often an event is tried to be written while the server has trouble, as in client-go."""
+
+_PAUSE = Backoff(initial=0.25, maximum=10.0)
 
 
 class _Seen(NamedTuple):
@@ -61,8 +68,8 @@ class EventRecorder:
         while True:
             manifest, event = await self._waiting.get()
             try:
-                await self._write(manifest, event)
-            except KubeError as error:
+                await self._write_patiently(manifest, event)
+            except Exception as error:  # an event that can't be written must not cost us those after it
                 structlog.get_logger().debug("failed to write an event", reason=event.reason, error=str(error))
             finally:
                 self._waiting.task_done()
@@ -70,6 +77,18 @@ class EventRecorder:
     async def flushed(self) -> None:
         """Return when everything recorded so far is written."""
         await self._waiting.join()
+
+    async def _write_patiently(self, manifest: Manifest, event: RecordedEvent) -> None:
+        """Once more after each failure of the server, so that what happened while it was away is told, too."""
+        for failures in range(1, TRIES):
+            try:
+                return await self._write(manifest, event)
+            except KubeError as error:
+                if not (is_away(error) or isinstance(error, TooManyRequests)):
+                    raise
+            await self.client.presence.until_back()
+            await asyncio.sleep(_PAUSE.after(failures))
+        return await self._write(manifest, event)
 
     async def _write(self, manifest: Manifest, event: RecordedEvent) -> None:
         identity = (str(metadata_of(manifest).get("uid")), event.severity, event.reason, event.message)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import structlog
 
 from afflux.kube.client import EVERYTHING, KubeClient, Selection
-from afflux.kube.errors import KubeError, NoMatch, NotFound
+from afflux.kube.errors import KubeError, NoMatch, is_away
 from afflux.kube.watch import WatchEvent, watch
 from afflux.objects.identity import GroupVersionKind, ObjectRef, ref_of
 from afflux.objects.manifest import Json, Manifest, metadata_of
@@ -34,6 +34,8 @@ class Informer:
     _index: dict[tuple[str, str], set[ObjectRef]] = field(default_factory=dict, init=False)
     _values: dict[ObjectRef, list[tuple[str, str]]] = field(default_factory=dict, init=False)
     _listeners: list[Listener] = field(default_factory=list, init=False)
+    _written: dict[ObjectRef, Manifest] = field(default_factory=dict, init=False)
+    """What we wrote and the watch hasn't told yet: what it tells from before that is nothing new."""
 
     def subscribe(self, listener: Listener) -> None:
         """Tell ``listener`` of every change from now on, on the event loop's thread."""
@@ -53,8 +55,11 @@ class Informer:
 
     def remember(self, written: Manifest) -> None:
         """What the server answered to a write of ours, so that it is known before the watch tells it."""
-        if ref_of(written) in self._objects:
-            self._put(written)
+        key = ref_of(written)
+        before = self._objects.get(key)
+        if before is not None and is_newer(before, written):
+            self._written[key] = written
+            self._put(key, before, written)
 
     async def run(self) -> None:
         """Follow the kind until cancelled."""
@@ -63,8 +68,10 @@ class Informer:
 
         def troubled(error: KubeError) -> bool:
             nonlocal missing
+            if is_away(error):
+                self._written.clear()  # the server may come back without them
             watched = f"{self.gvk.kind}.{self.gvk.group}".rstrip(".")
-            absent = isinstance(error, NotFound | NoMatch)
+            absent = isinstance(error, NoMatch)
             if not absent:
                 log.error("failed to watch", watched=watched, error=str(error))
             elif not missing:
@@ -80,19 +87,31 @@ class Informer:
         if event.type == "SYNCED":
             self.synced.set()
         elif event.type == "DELETED":
-            key = ref_of(event.object)
-            gone = self._objects.pop(key, None)
-            self._reindex(key, None)
-            if gone is not None:
-                self._tell(gone, None)
+            self._drop(ref_of(event.object))
         else:
-            self._put(event.object)
+            self._hear(event.object)
 
-    def _put(self, manifest: Manifest) -> None:
+    def _drop(self, key: ObjectRef) -> None:
+        self._written.pop(key, None)
+        gone = self._objects.pop(key, None)
+        self._reindex(key, None)
+        if gone is not None:
+            self._tell(gone, None)
+
+    def _hear(self, manifest: Manifest) -> None:
+        """What the watch tells is so, be it older than what was so before: a server may be restored from a backup."""
         key = ref_of(manifest)
-        before = self._objects.get(key)
-        if before is not None and not _is_newer(before, manifest):
+        written = self._written.get(key)
+        if written is not None and not is_newer(written, manifest):
+            if _version(written) == _version(manifest):
+                del self._written[key]
             return
+        self._written.pop(key, None)
+        before = self._objects.get(key)
+        if before != manifest:
+            self._put(key, before, manifest)
+
+    def _put(self, key: ObjectRef, before: Manifest | None, manifest: Manifest) -> None:
         self._objects[key] = manifest
         self._reindex(key, manifest)
         self._tell(before, manifest)
@@ -127,16 +146,20 @@ def _places(indexer: Indexer, manifest: Manifest) -> list[tuple[str, str]]:
         return []
 
 
-def _is_newer(before: Manifest, after: Manifest) -> bool:
+def is_newer(before: Manifest, after: Manifest) -> bool:
     """Whether ``after`` is a later state; resource versions are compared where they are numbers."""
     old, new = metadata_of(before), metadata_of(after)
     if old.get("uid") != new.get("uid"):
         return True
-    old_version, new_version = old.get("resourceVersion"), new.get("resourceVersion")
+    old_version, new_version = _version(before), _version(after)
     old_number, new_number = _number(old_version), _number(new_version)
     if old_number is not None and new_number is not None:
         return new_number > old_number
     return bool(new_version != old_version)
+
+
+def _version(manifest: Manifest) -> Json:
+    return metadata_of(manifest).get("resourceVersion")
 
 
 def _number(version: Json) -> int | None:

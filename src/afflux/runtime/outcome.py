@@ -1,5 +1,6 @@
 """From the log of a run to what the world is told: ``settle``, a pure function."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,10 @@ T = TypeVar("T")
 
 Severity: TypeAlias = Literal["info", "error", "trace"]
 Level: TypeAlias = Literal["debug", "info", "error"]
+
+
+_PASSING = Backoff(initial=1.0, maximum=math.inf)
+"""When a run that failed with the API server is tried again, if the kind's own policy doesn't say sooner."""
 
 
 class Fact(NamedTuple):
@@ -220,8 +225,9 @@ def requeue_after(log: RunLog[T], rules: Rules[T]) -> Requeue | None:
             return Requeue(next_in if next_in is not None else rules.interval_of(log.object), Cause.INTERVAL)
         case Waiting(check_in=check_in):
             return Requeue(check_in, Cause.RETRY)
-        case Failure(stalled=False, retry_in=None):
-            return Requeue(_retry_delay(log, rules), Cause.RETRY)
+        case Failure(stalled=False, retry_in=None, passing=passing):
+            soon = _PASSING.after(log.failures + 1) if passing else math.inf
+            return Requeue(min(soon, _retry_delay(log, rules)), Cause.RETRY)
         case Failure(stalled=False, retry_in=retry_in) if retry_in is not None:
             return Requeue(retry_in, Cause.RETRY)
         case _:
