@@ -13,12 +13,14 @@ both from the end of `git push`. Memory is the peak of the sum of PSS, sampled t
 
 import argparse
 import asyncio
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from gitops_fleet import (
     FLUX,
     KUSTOMIZATION,
     Fleet,
+    Server,
     condition,
     dump,
     eventually,
@@ -41,7 +44,7 @@ from gitops_fleet import (
     server_of,
 )
 from loader import build_loader, recorded_writes, replay
-from process_tree import Sampler
+from process_tree import Process, Sampler
 
 PATIENCE = 900.0
 
@@ -114,9 +117,11 @@ async def one_push(fleet: Fleet, arrivals: Arrivals, names: list[str], mark: str
             late = sorted(arrivals.names - arrivals.ready.keys())[:5]
             raise SystemExit(f"not Ready for {revision} after {PATIENCE:g} s: {late} ...") from None
         wall = time.monotonic() - start
+    ended = datetime.now(UTC)
     after = fleet.requests()
     return {
         "revision": revision,
+        "ended": ended.isoformat(),
         "wall": wall,
         "applied": percentiles([at - start for at in arrivals.applied.values()]),
         "ready": percentiles([at - start for at in arrivals.ready.values()]),
@@ -153,20 +158,31 @@ async def deliver(kind: str, count: int, work: Path, loader: Path | None, option
             result["upgrade"] = await one_push(fleet, arrivals, names, "two")
     if audit:
         assert server.audit_log is not None and loader is not None
-        parts = recorded_writes(server.audit_log, [result[phase]["revision"] for phase in ("install", "upgrade")])
+        phases = [(result[phase]["revision"], result[phase]["ended"]) for phase in ("install", "upgrade")]
+        parts = recorded_writes(server.audit_log, phases)
         limits = await _limits(work / "limit", names, loader, parts)
-        for phase, writes, seconds in zip(("install", "upgrade"), parts, limits, strict=True):
-            result[phase]["limit"] = {"writes": len(writes), "wall": seconds}
+        for phase, limit in zip(("install", "upgrade"), limits, strict=True):
+            result[phase]["limit"] = limit
     return result
 
 
-async def _limits(work: Path, names: list[str], loader: Path, parts: list[list[bytes]]) -> list[float]:
-    """Seconds that the loader takes for each part, on a fresh server with what was there before the first push."""
+async def _limits(work: Path, names: list[str], loader: Path, parts: list[list[bytes]]) -> list[dict[str, Any]]:
+    """What the loader needs for each part, on a fresh server with what was there before the first push.
+
+    Everything else is as in the run that it is compared with: the bench's watches and samples cost the same.
+    """
     async with server_of("real", work) as server, fleet_on(server, work) as fleet:
         await fleet.create(names)
         await eventually(lambda: _all_wait(fleet, names), 120)
         await fleet.stop_afflux()
-        return [await replay(loader, server.kubeconfig, work, part) for part in parts]
+        async with Arrivals(fleet.client).following():
+            return [await _limit(loader, server, work, part) for part in parts]
+
+
+async def _limit(loader: Path, server: Server, work: Path, writes: list[bytes]) -> dict[str, Any]:
+    with Sampler({"loader": Process(os.getpid()), "api server": server.process}) as sampler:
+        seconds = await replay(loader, server.kubeconfig, work, writes)
+    return {"writes": len(writes), "wall": seconds, "cpu": sampler.cpu["api server"]}
 
 
 async def _all_wait(fleet: Fleet, names: list[str]) -> bool:
@@ -223,7 +239,11 @@ async def main() -> None:
             results[f"{kind} {count}"] = {"median": result, "runs": runs}
             for phase in ("install", "upgrade"):
                 print(row(kind, count, phase, result[phase]), flush=True)
-            print(f"{'':20} requests: {result['install']['requests']}", flush=True)
+                limit = result[phase].get("limit")
+                alone = (
+                    f"; the limit: {limit['writes']} writes, {limit['cpu']:.1f} s of the API server" if limit else ""
+                )
+                print(f"{'':15} requests: {result[phase]['requests']}{alone}", flush=True)
             if arguments.json:
                 arguments.json.write_text(dump(results))
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -23,21 +24,23 @@ def build_loader() -> Path:
     return cache / "loader"
 
 
-def recorded_writes(audit_log: Path, revisions: list[str]) -> list[list[bytes]]:
-    """The writes of each push as the loader reads them, a line each, in the order of their arrival.
-
-    A part begins with the first write that names its revision; what came before the first push is left out.
-    """
-    parts: list[list[bytes]] = [[] for _ in revisions]
-    current = -1
+def recorded_writes(audit_log: Path, phases: list[tuple[str, str]]) -> list[list[bytes]]:
+    """The writes of each push (its revision, and when the last Kustomization was Ready) as the loader reads them, a
+    line each, in the order of their arrival: from the first write that names the revision until that moment."""
     entries = [orjson.loads(line) for line in audit_log.read_bytes().splitlines() if line]
-    for entry in sorted(entries, key=lambda entry: str(entry["requestReceivedTimestamp"])):
-        if current + 1 < len(revisions) and revisions[current + 1].encode() in orjson.dumps(entry.get("requestObject")):
-            current += 1
-        write = _write(entry)
-        if current >= 0 and write is not None:
-            parts[current].append(orjson.dumps(write))
+    waiting = sorted(entries, key=_received)
+    parts: list[list[bytes]] = []
+    for revision, ended in phases:
+        while waiting and revision.encode() not in orjson.dumps(waiting[0].get("requestObject")):
+            waiting.pop(0)
+        part = [one for one in waiting if _received(one) <= datetime.fromisoformat(ended)]
+        waiting = waiting[len(part) :]
+        parts.append([orjson.dumps(write) for one in part if (write := _write(one)) is not None])
     return parts
+
+
+def _received(entry: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(entry["requestReceivedTimestamp"])
 
 
 def _write(entry: dict[str, Any]) -> dict[str, Any] | None:

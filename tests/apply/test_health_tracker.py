@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -43,7 +44,9 @@ async def create(client: KubeClient, namespace: str, name: str, phase: str = "",
     metadata = {"name": name, "namespace": namespace, "labels": {LABEL: label} if label else {}}
     manifest: Manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"phase": phase}}
     created = await client.create(manifest)
-    return Watched(Target(CONFIG_MAP, namespace, name), owned=bool(label), uid=created["metadata"]["uid"])
+    metadata = created["metadata"]
+    target = Target(CONFIG_MAP, namespace, name)
+    return Watched(target, owned=bool(label), uid=metadata["uid"], version=metadata["resourceVersion"])
 
 
 async def change(client: KubeClient, watched: Watched, phase: str) -> None:
@@ -87,6 +90,60 @@ async def test_what_is_ready_before_anybody_watches_rings_too(
         await asyncio.wait_for(rung.wait(), 10)
 
 
+async def test_what_we_own_is_watched_from_our_own_write_on_and_never_listed(
+    kube_client: KubeClient, namespace: str, tracker: HealthTracker
+) -> None:
+    watched = await create(kube_client, namespace, "one")
+    verbs: list[str] = []
+    kube_client.transport.observer = lambda request, _: verbs.append(request.verb)
+    for phase in ("up", "down", "up"):
+        rung = asyncio.Event()
+        tracker.expect("apps", kube_client, {watched: Readiness("InProgress", "")}, by_phase, rung.set)
+        await change(kube_client, watched, phase)
+        await asyncio.wait_for(rung.wait(), 10)
+        tracker.forget("apps")
+    kube_client.transport.observer = None
+    assert [verb for verb in verbs if verb != "patch"] == ["watch"]
+
+
+async def test_a_state_from_before_the_watch_began_is_looked_up(
+    kube_client: KubeClient, namespace: str, tracker: HealthTracker
+) -> None:
+    early = await create(kube_client, namespace, "early")
+    await change(kube_client, early, "up")
+    late = await create(kube_client, namespace, "late")
+    tracker.expect("late", kube_client, [late], by_phase, lambda: None)
+    rung = asyncio.Event()
+    tracker.expect("early", kube_client, {early: Readiness("InProgress", "")}, by_phase, rung.set)
+    await asyncio.wait_for(rung.wait(), 10)
+
+
+async def test_what_was_deleted_before_somebody_waits_is_absent(
+    kube_client: KubeClient, namespace: str, tracker: HealthTracker
+) -> None:
+    other, doomed = [await create(kube_client, namespace, name) for name in ("other", "doomed")]
+    tracker.expect("other", kube_client, [other], by_phase, lambda: None)
+    await kube_client.delete(doomed.target)
+    await change(kube_client, other, "")
+    marker = await create(kube_client, namespace, "marker", "up")
+    rung = asyncio.Event()
+    tracker.expect("marker", kube_client, [marker], by_phase, rung.set)
+    await change(kube_client, marker, "down")
+    await asyncio.wait_for(rung.wait(), 10)
+    tracker.expect("doomed", kube_client, [doomed], by_phase, lambda: None)
+    assert (tracker.statuses("doomed") or {})[doomed].status == "NotFound"
+
+
+async def test_a_gap_in_a_watch_that_began_late_is_filled_by_a_list(
+    kube_client: KubeClient, namespace: str, tracker: HealthTracker
+) -> None:
+    watched = await create(kube_client, namespace, "one", "up")
+    outdated = replace(watched, version="1")
+    rung = asyncio.Event()
+    tracker.expect("apps", kube_client, {outdated: Readiness("InProgress", "")}, by_phase, rung.set)
+    await asyncio.wait_for(rung.wait(), 10)
+
+
 async def test_an_object_without_our_label_is_watched_by_name(
     kube_client: KubeClient, namespace: str, tracker: HealthTracker
 ) -> None:
@@ -107,7 +164,7 @@ async def test_a_forgotten_wait_ends_its_watches(
 ) -> None:
     watched = await create(kube_client, namespace, "one")
     before = asyncio.all_tasks()
-    tracker.expect("apps", kube_client, [watched], by_phase, lambda: None)
+    tracker.expect("apps", kube_client, {watched: Readiness("InProgress", "")}, by_phase, lambda: None)
     [follower] = asyncio.all_tasks() - before
     tracker.forget("apps")
     await asyncio.wait([follower], timeout=10)

@@ -28,7 +28,7 @@ class Settings:
     advertised_address: str | None = None
     metrics_address: str = "127.0.0.1:0"
     health_address: str = "127.0.0.1:0"
-    concurrent: int = 4
+    concurrent: int = 16
     requeue_dependency: float = 30.0
     interval_jitter_percentage: int = 5
     artifact_retention_ttl: float = 60.0

@@ -57,7 +57,7 @@ class RemoteAccess:
     async def watch(self, gvk: GroupVersionKind) -> AsyncIterator[ChangeEvent]:
         async with aclosing(watch(self.client, gvk, on_error=lambda error: _interrupted(gvk, error))) as events:
             async for event in events:
-                if event.type != "SYNCED":
+                if event.type != "SYNCED" and event.type != "RESET":
                     yield ChangeEvent(event.type, event.object)
 
     async def create(self, manifest: Manifest) -> Manifest:

@@ -22,7 +22,7 @@ class Watched:
 
     ``owned``: it carries the owner's labels, so that one watch a kind shows it. ``uid`` and ``generation`` are those
     that were applied: an older state of the same object says nothing. ``may_vanish``: a Job that deletes itself when
-    it is done counts as ready when it is gone.
+    it is done counts as ready when it is gone. ``version``: the resourceVersion that its last known state has.
     """
 
     target: Target
@@ -30,6 +30,12 @@ class Watched:
     uid: str = ""
     generation: int = 0
     may_vanish: bool = False
+    version: str = ""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self.target.namespace, self.target.name
 
     @property
     def ref(self) -> ObjectRef:
@@ -101,6 +107,7 @@ def _watched(ref: ObjectRef, version: str, live: Manifest | None) -> Watched:
         uid=str(metadata.get("uid") or ""),
         generation=int(metadata.get("generation") or 0),
         may_vanish=vanishes,
+        version=str(metadata.get("resourceVersion") or ""),
     )
 
 

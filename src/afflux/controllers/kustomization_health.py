@@ -97,7 +97,7 @@ class HealthWaits:
         statuses = {watched: await _first_look(watched, live, assess) for watched, live in objects}
         first = verdict(statuses, timed_out=False)
         if first.state == "pending":
-            unready = [watched for watched, one in statuses.items() if one.status != "Current"]
+            unready = {watched: one for watched, one in statuses.items() if one.status != "Current"}
             self._waits[key] = wait
             self._tracker.expect(key, client, unready, assess, bell)
         return first

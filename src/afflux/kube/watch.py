@@ -25,7 +25,7 @@ from afflux.kube.transport import Request
 from afflux.objects.identity import GroupVersionKind
 from afflux.objects.manifest import Json, Manifest, metadata_of
 
-EventType: TypeAlias = Literal["ADDED", "MODIFIED", "DELETED", "SYNCED"]
+EventType: TypeAlias = Literal["ADDED", "MODIFIED", "DELETED", "SYNCED", "RESET"]
 Key: TypeAlias = tuple[str, str]
 
 STREAM_SECONDS = (290, 350)
@@ -40,7 +40,8 @@ LONGEST_PAUSE = 10.0
 
 
 class WatchEvent(NamedTuple):
-    """One thing that happened. ``SYNCED`` (with an empty object) says that everything there was has been told."""
+    """One thing that happened. ``SYNCED`` (with an empty object) says that everything there was has been told;
+    ``RESET`` comes only where a watch began at a version: it had a gap, and whatever is there is told from now on."""
 
     type: EventType
     object: Manifest
@@ -52,6 +53,7 @@ async def watch(
     gvk: GroupVersionKind,
     selection: Selection = EVERYTHING,
     *,
+    since: str = "",
     on_error: Callable[[KubeError], bool] | None = None,
 ) -> AsyncGenerator[WatchEvent, None]:
     """List, then watch, for as long as somebody listens; broken streams are taken up where they broke.
@@ -61,12 +63,13 @@ async def watch(
     since one that was restored from a backup may have other objects, and older ones, under versions that it has used
     before. A kind that isn't served yet is waited for, one that is served no longer has lost its objects. ``on_error``
     is told of every trouble; the watch goes on with backoff if it returns True (without it: always), otherwise the
-    error is raised.
+    error is raised. ``since`` is a resourceVersion that the caller knows the objects at: nothing is listed, only what
+    happened after it is told.
     """
-    follower = _Follower(client, gvk, selection)
+    follower = _Follower(client, gvk, selection, since, resource_version=since)
     pause = FIRST_PAUSE
     while True:
-        since = time.monotonic()
+        began = time.monotonic()
         try:
             async with aclosing(follower.events()) as events:
                 async for event in events:
@@ -78,7 +81,7 @@ async def watch(
             gap = isinstance(error, Gone) and follower.streams
             if not gap and on_error is not None and not on_error(error):
                 raise
-        if time.monotonic() - since > HEALTHY_SECONDS:
+        if time.monotonic() - began > HEALTHY_SECONDS:
             pause = FIRST_PAUSE
         await asyncio.sleep(pause * random.uniform(0.75, 1.25))
         pause = min(LONGEST_PAUSE, pause * 2)
@@ -91,6 +94,7 @@ class _Follower:
     client: KubeClient
     gvk: GroupVersionKind
     selection: Selection
+    since: str = ""
     resource_version: str = ""
     told: dict[Key, tuple[str, str]] = field(default_factory=dict)
     """By namespace and name: uid and resource version."""
@@ -100,7 +104,12 @@ class _Follower:
     async def events(self) -> AsyncGenerator[WatchEvent, None]:
         """What happens until the stream ends."""
         self.streams = False
+        if self.since and self.resource_version == self.since:
+            yield WatchEvent("SYNCED", {}, self.since)
         if not self.resource_version:
+            if self.since:
+                yield WatchEvent("RESET", {}, "")
+                self.told.clear()
             for event in await self._listed():
                 yield event
         async with aclosing(self._lines()) as lines:

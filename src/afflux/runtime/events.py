@@ -28,8 +28,11 @@ REMEMBERED = 4096
 
 _FOR_EVENTS = "event.toolkit.fluxcd.io/"
 
-WAITING = 1024
-"""How many events wait to be written at most; what comes then is dropped, as in client-go."""
+WRITERS = 4
+"""How many events are written at a time. Those of one object keep their order."""
+
+WAITING = 4096
+"""How many events wait for each writer at most; what comes then is dropped, as in client-go."""
 
 
 TRIES = 12
@@ -45,38 +48,43 @@ class _Seen(NamedTuple):
 
 @dataclass(slots=True)
 class EventRecorder:
-    """Writes the events of one controller in the background, in order."""
+    """Writes the events of one controller in the background, those of each object in order."""
 
     client: KubeClient
     controller: str
     annotation_prefix: str
     clock: Callable[[], datetime]
-    _waiting: asyncio.Queue[tuple[Manifest, RecordedEvent]] = field(
-        default_factory=lambda: asyncio.Queue(WAITING), init=False
+    _waiting: list[asyncio.Queue[tuple[Manifest, RecordedEvent]]] = field(
+        default_factory=lambda: [asyncio.Queue(WAITING) for _ in range(WRITERS)], init=False
     )
     _seen: OrderedDict[tuple[str, ...], _Seen] = field(default_factory=OrderedDict, init=False)
 
     def record(self, manifest: Manifest, event: RecordedEvent) -> None:
         """Something that happened to an object; returns at once."""
         try:
-            self._waiting.put_nowait((manifest, event))
+            self._waiting[hash(metadata_of(manifest).get("uid")) % WRITERS].put_nowait((manifest, event))
         except asyncio.QueueFull:
             structlog.get_logger().debug("dropped an event: too many wait to be written", reason=event.reason)
 
     async def run(self) -> None:
         """Write what is recorded, until cancelled."""
+        async with asyncio.TaskGroup() as writers:
+            for waiting in self._waiting:
+                writers.create_task(self._write_all(waiting))
+
+    async def _write_all(self, waiting: asyncio.Queue[tuple[Manifest, RecordedEvent]]) -> None:
         while True:
-            manifest, event = await self._waiting.get()
+            manifest, event = await waiting.get()
             try:
                 await self._write_patiently(manifest, event)
             except Exception as error:  # an event that can't be written must not cost us those after it
                 structlog.get_logger().debug("failed to write an event", reason=event.reason, error=str(error))
             finally:
-                self._waiting.task_done()
+                waiting.task_done()
 
     async def flushed(self) -> None:
         """Return when everything recorded so far is written."""
-        await self._waiting.join()
+        await asyncio.gather(*(waiting.join() for waiting in self._waiting))
 
     async def _write_patiently(self, manifest: Manifest, event: RecordedEvent) -> None:
         """Once more after each failure of the server, so that what happened while it was away is told, too."""

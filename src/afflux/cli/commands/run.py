@@ -28,7 +28,7 @@ Examples:
 @click.option("--storage-adv-addr", help="Host that artifacts' URLs name  [default: the storage address]")
 @click.option("--metrics-addr", default="127.0.0.1:8080", show_default=True, help="/metrics")
 @click.option("--health-addr", default="127.0.0.1:9440", show_default=True, help="/healthz, /readyz")
-@click.option("--concurrent", type=click.IntRange(1, 1000), default=4, show_default=True, help="Runs at once, a kind")
+@click.option("--concurrent", type=click.IntRange(1, 1000), default=16, show_default=True, help="Runs at once, a kind")
 @click.option("--requeue-dependency", default="30s", show_default=True, help="Longest wait for a missing source")
 @click.option("--interval-jitter-percentage", type=click.IntRange(0, 99), default=5, show_default=True)
 @click.option("--artifact-retention-ttl", default="60s", show_default=True)
