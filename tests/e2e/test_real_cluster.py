@@ -1,6 +1,6 @@
 """The walk-through on a real kube-apiserver: what holds on the embedded control plane holds there.
 
-`make e2e-binaries` builds the parts; without them (or KUBEBUILDER_ASSETS) these tests are skipped.
+Run with `--cluster real`.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from walkthrough import APP
 
-from process_fleet import Fleet, apply_root, fleet_in
+from process_fleet import Fleet, apply_root, at, fleet_in
 from real_cluster import RealCluster
 from waiting import eventually
 
@@ -41,10 +41,7 @@ async def refused(fleet: Fleet, words: str) -> str:
 
 
 async def test_the_walk_through_holds_on_a_real_api_server(tmp_path: Path, real: RealCluster) -> None:
-    async def there(fleet: Fleet) -> None:
-        fleet.kubeconfig = real.kubeconfig
-
-    async with fleet_in(tmp_path, there) as (fleet, proxy, git):
+    async with fleet_in(tmp_path, at(real.kubeconfig)) as (fleet, proxy, git):
         await apply_root(fleet, git)
         await fleet.applied(await fleet.run("git", "rev-parse", "HEAD", cwd=tmp_path / "clone"))
         assert (await fleet.get("deployment", "nginx"))["status"]["readyReplicas"] == 2

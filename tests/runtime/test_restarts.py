@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from afflux.kube.client import KubeClient
 from afflux.kube.config import load_config
 from afflux.runtime.events import EventRecorder
@@ -19,6 +21,7 @@ async def said(world: Any, message: str) -> bool:
     return any(line["msg"] == message for line in world.lines)
 
 
+@pytest.mark.embedded_only("restarts the embedded plane on its own state")
 async def test_a_controller_survives_the_death_of_its_server(tmp_path: Path, world_of: Any) -> None:
     data = tmp_path / "data"
     process = start_cluster(tmp_path / "first", data_dir=data)
