@@ -3,6 +3,8 @@
 Run with `--cluster real`.
 """
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,18 @@ from process_fleet import Fleet, apply_root, at, fleet_in
 from real_cluster import RealCluster
 from waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.real_only, pytest.mark.timeout(600)]
+
+
+DEMO = Path(__file__).parents[2] / "examples/01-walkthrough/demo.py"
+
+
+def test_the_demo_verifies_every_step_on_a_real_api_server(tmp_path: Path) -> None:
+    command = [sys.executable, str(DEMO), "--cluster", "real"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "every step was verified" in done.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 def rename(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cluster_option import Cluster
-from process_fleet import apply_root, at, fleet_in
+from process_fleet import BIN, apply_root, at, fleet_in
 from waiting import let_pass
 from walkthrough_commits import edits
 
@@ -36,6 +36,9 @@ async def test_flux_objects_applied_by_kubectl_give_what_up_gives(
         commit = await fleet.run("git", "rev-parse", "HEAD", cwd=tmp_path / "clone")
         await fleet.applied(commit)
         by_kubectl = await declared(fleet.get)
+        said = await fleet.run(str(BIN / "afflux"), "logs", "--data-dir", str(tmp_path / "run"))
+        assert "info GitRepository/flux-system.flux-system - stored artifact for commit" in said
+        assert "info Kustomization/apps.flux-system - server-side apply completed" in said
         assert await fleet.stop() == {"run": 0}
     walk.start()
     walk.clone_repository()
