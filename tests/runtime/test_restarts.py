@@ -16,12 +16,13 @@ from afflux.runtime.outcome import RecordedEvent
 from cluster import start_cluster
 from waiting import eventually, let_pass
 
+pytestmark = pytest.mark.embedded_only("restarts the embedded plane on its own state")
+
 
 async def said(world: Any, message: str) -> bool:
     return any(line["msg"] == message for line in world.lines)
 
 
-@pytest.mark.embedded_only("restarts the embedded plane on its own state")
 async def test_a_controller_survives_the_death_of_its_server(tmp_path: Path, world_of: Any) -> None:
     data = tmp_path / "data"
     process = start_cluster(tmp_path / "first", data_dir=data)
