@@ -6,7 +6,10 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 E2E    := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/afflux/e2e/1.36.3/bin
 
-.PHONY: help demo test check format bench e2e-binaries test-e2e clean
+CLUSTER := embedded
+STEPS  := 10000
+
+.PHONY: help demo test check format bench e2e-check e2e-binaries test-e2e apply-sequences clean
 
 help: ## What can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -19,10 +22,10 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(READY) ## The walk-through: a commit's road on the embedded control plane, verified step by step
-	@$(BIN)/python examples/01-walkthrough/demo.py
+demo: $(READY) $(if $(filter real,$(CLUSTER)),e2e-binaries) ## The walk-through, verified step by step (CLUSTER=real: on a kube-apiserver)
+	@$(BIN)/python examples/01-walkthrough/demo.py --cluster $(CLUSTER)
 
-test: $(READY) ## All tests
+test: $(READY) ## All tests, on the embedded control plane
 	@$(BIN)/python -m pytest -q $(PYTEST_ARGS)
 
 check: $(READY) ## Linters, types and the rows of imports
@@ -38,11 +41,17 @@ format: $(READY) ## Rewrite the sources in the house's format
 bench: $(READY) ## Benchmarks, side by side where there is something to compare with
 	@for name in commit_to_applied controlplane kustomize; do echo "== bench/$$name.py"; $(BIN)/python bench/$$name.py || exit 1; done
 
+e2e-check:
+	@e2e/build --check $(E2E)
+
 e2e-binaries: ## etcd, kube-apiserver and kube-controller-manager from their modules (needs Go 1.26+)
 	@e2e/build $(E2E)
 
-test-e2e: $(READY) e2e-binaries ## The walk-through on a real kube-apiserver
-	@$(BIN)/python -m pytest -q tests/e2e/test_real_cluster.py tests/e2e/test_simulate_on_a_real_server.py $(PYTEST_ARGS)
+test-e2e: $(READY) e2e-binaries ## Every test that talks to a cluster, on a real kube-apiserver
+	@$(BIN)/python -m pytest -q --cluster real $(PYTEST_ARGS)
+
+apply-sequences: $(READY) e2e-binaries ## STEPS=10000 random writes to the embedded plane and a real one: differences (SEED=n repeats)
+	@$(BIN)/python tests/conformance/apply_sequences.py --steps $(STEPS) $(if $(SEED),--seed $(SEED))
 
 clean: ## Remove what make made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

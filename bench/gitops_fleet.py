@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 import yaml
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from afflux.api.kinds import KINDS

@@ -31,8 +31,8 @@ from afflux.controllers.kustomization import (
 )
 from afflux.controllers.kustomization_own_components import OwnComponents
 from afflux.controllers.kustomization_rendering import Renderer
-from afflux.kube.client import KubeClient, PatchType, Target
-from afflux.kube.errors import AlreadyExists, NotFound
+from afflux.kube.client import KubeClient, PatchType, Selection, Target
+from afflux.kube.errors import AlreadyExists, NoMatch, NotFound
 from afflux.objects.identity import GroupVersionKind, ObjectRef
 from afflux.objects.manifest import Json, Manifest
 from afflux.runtime.conditions import condition_of
@@ -178,7 +178,11 @@ async def fleet(client: KubeClient, namespace: str, directory: Path, **options: 
     )
     reconciler = KustomizationReconciler(client, renderer, tracker, triggers, settings)
     controller = Controller(KUSTOMIZATION, reconciler, RULES, client=client, dependencies=DEPENDENCIES, indexes=INDEXES)
-    manager = Manager(controllers=[controller], triggers=triggers, settings=Settings(clock=lambda: one.now()))
+    manager = Manager(
+        controllers=[controller],
+        triggers=triggers,
+        settings=Settings(selection=Selection(namespace), clock=lambda: one.now()),
+    )
     one = Fleet(client, store, namespace, triggers)
     configure("info", (Sink(lambda line: one.lines.append(orjson.loads(line))),))
     running = asyncio.create_task(manager.run())
@@ -207,7 +211,7 @@ async def _install(client: KubeClient, namespace: str) -> None:
 async def _is_served(client: KubeClient, gvk: GroupVersionKind) -> bool:
     try:
         await client.list(gvk)
-    except NotFound:
+    except (NoMatch, NotFound):
         client.mapper.forget(gvk)
         return False
     return True

@@ -109,6 +109,15 @@ class Fleet:
         await eventually(probe, timeout)
 
 
+def at(kubeconfig: Path) -> Callable[[Fleet], Awaitable[None]]:
+    """For ``fleet_in``: an API server that is there already."""
+
+    async def use(fleet: Fleet) -> None:
+        fleet.kubeconfig = kubeconfig
+
+    return use
+
+
 @asynccontextmanager
 async def fleet_in(
     work: Path, cluster: Callable[[Fleet], Awaitable[None]] = Fleet.start_cluster

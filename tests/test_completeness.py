@@ -86,3 +86,11 @@ def test_every_verb_has_a_page(verb: str) -> None:
 def test_every_example_is_explained_and_runs_as_an_end_to_end_test(example: str) -> None:
     assert (ROOT / "examples" / example / "README.md").is_file()
     assert any(example in path.read_text() for path in (ROOT / "tests/e2e").glob("test_*.py"))
+
+
+def test_whatever_starts_an_embedded_plane_says_why_it_is_not_for_a_real_server() -> None:
+    own = [path for path in (ROOT / "tests").glob("*/test_*.py") if path.parent.name != "controlplane"]
+    starting = [
+        path for path in own if "start_cluster(" in path.read_text() and "cluster: Cluster" not in path.read_text()
+    ]
+    assert [relative(path) for path in starting if "embedded_only" not in path.read_text()] == []

@@ -1,5 +1,9 @@
-"""`make demo`: the road of a commit, verified step by step. Ends with 0 only if every step was seen to hold."""
+"""`make demo`: the road of a commit, verified step by step. Ends with 0 only if every step was seen to hold.
 
+`--cluster real` walks it on a real kube-apiserver (`make e2e-binaries` builds it), not on the embedded control plane.
+"""
+
+import argparse
 import os
 import signal
 import sys
@@ -11,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from real_walkthrough import RealWalkthrough
 from walkthrough import APP, Failed, Walkthrough, poll
 
 PLAIN = not (sys.stdout.isatty() and "NO_COLOR" not in os.environ)
@@ -33,7 +38,7 @@ def step(title: str) -> Iterator[Callable[[str], None]]:
 
 
 def first_sync(walk: Walkthrough) -> None:
-    with step("afflux up: control plane, Git server, controllers") as seen:
+    with step(walk.title) as seen:
         walk.start()
         walk.clone_repository()
         seen(f"KUBECONFIG={walk.said['kubeconfig']}")
@@ -98,21 +103,24 @@ def drift(walk: Walkthrough) -> None:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cluster", choices=("embedded", "real"), default="embedded")
+    kind = RealWalkthrough if parser.parse_args().cluster == "real" else Walkthrough
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="afflux-demo-") as folder:
-        walk = Walkthrough(Path(folder))
+        walk = kind(Path(folder))
         try:
             for part in (first_sync, refused_selector, mended, bad_input, drift):
                 part(walk)
             with step("Ctrl-C stops everything; nothing is left running"):
                 if (code := walk.stop()) != 0:
-                    raise Failed(f"afflux up ended with {code}")
+                    raise Failed(f"a process ended with {code}")
         except Failed as failure:
-            print(f"{RED}{failure}{RESET}\n--- afflux up said last:\n{walk.tail()}", file=sys.stderr)
+            print(f"{RED}{failure}{RESET}\n--- said last:\n{walk.tail()}", file=sys.stderr)
             return 1
         finally:
-            if walk.up is not None and walk.processes():
+            if walk.processes():
                 walk.kill()
     print(f"{GREEN}every step was verified{RESET} {DIM}({time.monotonic() - started:.1f} s in all){RESET}")
     return 0

@@ -41,6 +41,8 @@ def poll(probe: Callable[[], Any], what: str, timeout: float = 60.0) -> Any:
 class Walkthrough:
     """One run in a folder of its own; nothing outside ``work`` is touched."""
 
+    title = "afflux up: control plane, Git server, controllers"
+
     def __init__(self, work: Path) -> None:
         self.work = work
         self.data, self.clone = work / "data", work / "clone"
@@ -185,11 +187,16 @@ class Walkthrough:
             raise Failed(f"no Pod stands for {controller}")
         return str(names[0])
 
+    def logs_command(self, controller: str) -> list[str]:
+        """What shows a controller's log: `kubectl logs` of its Pod."""
+        return [KUBECTL, "--namespace", "flux-system", "logs", "--follow", self.pod(controller), "--since=1m"]
+
     @contextlib.contextmanager
     def following_logs(self, controller: str) -> Iterator[Callable[..., str]]:
-        """`kubectl logs -f --since=1m` on a controller's Pod; yields a wait for a line."""
-        command = [KUBECTL, "--namespace", "flux-system", "logs", "--follow", self.pod(controller), "--since=1m"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=self.environment)
+        """Follows a controller's log of the last minute; yields a wait for a line."""
+        process = subprocess.Popen(
+            self.logs_command(controller), stdout=subprocess.PIPE, text=True, env=self.environment
+        )
         lines: list[str] = []
 
         def read_each() -> None:

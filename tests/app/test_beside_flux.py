@@ -10,7 +10,7 @@ import pytest
 from afflux.app.beside_flux import FluxIsRunning, live_holder, refuse_beside_flux
 from afflux.kube.client import KubeClient
 from afflux.kube.config import load_config
-from cluster import start_cluster
+from cluster_option import Cluster
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -43,19 +43,18 @@ def test_a_lease_that_nobody_ever_held_is_free() -> None:
     assert live_holder({"spec": {}}, NOW) is None
 
 
-async def test_run_refuses_beside_a_running_flux_and_says_what_to_scale_down(tmp_path: Path) -> None:
-    with start_cluster(tmp_path / "cluster") as cluster:
-        client = KubeClient.connect(load_config(cluster.kubeconfig))
-        metadata = {"name": "flux-system"}
-        await client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-        await client.create(lease(datetime.now(UTC)))
-        with pytest.raises(FluxIsRunning, match="scale deployment/source-controller --replicas=0"):
-            await refuse_beside_flux(client, ("source", "kustomize"), "flux-system", datetime.now(UTC))
-        await refuse_beside_flux(client, ("kustomize",), "flux-system", datetime.now(UTC))
-        await client.close()
-        command = [sys.executable, "-m", "afflux", "run", "--kubeconfig", str(cluster.kubeconfig)]
-        done = subprocess.run(
-            [*command, "--data-dir", str(tmp_path / "data")], capture_output=True, text=True, timeout=60
-        )
-        assert done.returncode == 1
-        assert "Flux is at work in this cluster: source-controller" in done.stderr
+async def test_run_refuses_beside_a_running_flux_and_says_what_to_scale_down(
+    tmp_path: Path, fresh_cluster: Cluster
+) -> None:
+    client = KubeClient.connect(load_config(fresh_cluster.kubeconfig))
+    metadata = {"name": "flux-system"}
+    await client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    await client.create(lease(datetime.now(UTC)))
+    with pytest.raises(FluxIsRunning, match="scale deployment/source-controller --replicas=0"):
+        await refuse_beside_flux(client, ("source", "kustomize"), "flux-system", datetime.now(UTC))
+    await refuse_beside_flux(client, ("kustomize",), "flux-system", datetime.now(UTC))
+    await client.close()
+    command = [sys.executable, "-m", "afflux", "run", "--kubeconfig", str(fresh_cluster.kubeconfig)]
+    done = subprocess.run([*command, "--data-dir", str(tmp_path / "data")], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "Flux is at work in this cluster: source-controller" in done.stderr

@@ -1,6 +1,6 @@
 """What is in a cluster before controllers run."""
 
-from collections.abc import Iterator
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -10,13 +10,12 @@ from afflux.api.kinds import KINDS
 from afflux.app.install import conditions_of, install_crds, merged_versions
 from afflux.kube.client import KubeClient, Target
 from afflux.kube.config import load_config
-from cluster import start_cluster
+from cluster_option import Cluster
 
 
 @pytest.fixture
-def kubeconfig(tmp_path: Path) -> Iterator[Path]:
-    with start_cluster(tmp_path) as cluster:
-        yield cluster.kubeconfig
+def kubeconfig(fresh_cluster: Cluster) -> Path:
+    return fresh_cluster.kubeconfig
 
 
 def version(name: str, *, storage: bool = False, note: str = "") -> dict[str, object]:
@@ -58,6 +57,20 @@ async def test_a_definition_of_flux_gains_the_versions_that_it_lacks_and_keeps_i
         flux["spec"]["versions"] = [each for each in flux["spec"]["versions"] if each["storage"]]
         await client.create(flux, field_manager="flux")
         await install_crds(client, KINDS)
+        served = [each["name"] for each in (await client.get(Target.of(flux)))["spec"]["versions"]]
+        assert served == [each["name"] for each in crd(KINDS[0])["spec"]["versions"]]
+    finally:
+        await client.close()
+
+
+async def test_several_that_start_at_once_do_not_get_in_each_others_way(kubeconfig: Path) -> None:
+    client = KubeClient.connect(load_config(kubeconfig))
+    try:
+        flux = crd(KINDS[0])
+        flux["spec"]["versions"] = [each for each in flux["spec"]["versions"] if each["storage"]]
+        await client.create(flux, field_manager="flux")
+        await asyncio.gather(*(client.get(Target.of(flux)) for _ in range(10)))  # opens the connections
+        await asyncio.gather(*(install_crds(client, KINDS) for _ in range(5)))
         served = [each["name"] for each in (await client.get(Target.of(flux)))["spec"]["versions"]]
         assert served == [each["name"] for each in crd(KINDS[0])["spec"]["versions"]]
     finally:

@@ -26,6 +26,9 @@ CLAIM = GroupVersionKind("", "v1", "PersistentVolumeClaim")
 DEPLOYMENT = GroupVersionKind("apps", "v1", "Deployment")
 REPLICA_SET = GroupVersionKind("apps", "v1", "ReplicaSet")
 LEASE = GroupVersionKind("coordination.k8s.io", "v1", "Lease")
+pytestmark = pytest.mark.embedded_only(
+    "wants a server without controllers; the real one: e2e/test_simulate_on_a_real_server"
+)
 TEMPLATE = {"metadata": {"labels": {"a": "x"}}, "spec": {"containers": [{"name": "c", "image": "i:1"}]}}
 
 

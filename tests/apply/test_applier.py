@@ -44,13 +44,6 @@ def deployment(namespace: str, name: str = "web", *, app: str | None = None, **s
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": whole}
 
 
-@pytest.fixture
-async def namespace(kube_client: KubeClient) -> str:
-    name = f"apply-{uuid4().hex[:8]}"
-    await kube_client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    return name
-
-
 async def applied(client: KubeClient, *manifests: Manifest, force: bool = False) -> ChangeSet:
     desired = [Desired(manifest, " (from a.yaml, document 1, line 1)") for manifest in manifests]
     return await Applier(client, OWNER, ApplyOptions(force=force)).apply(desired, ignored)
@@ -80,27 +73,27 @@ async def test_definitions_are_ready_before_what_needs_them_is_applied(kube_clie
     crd: Manifest = {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"widgets.{group}"},
+        "metadata": {"name": f"gizmos.{group}"},
         "spec": {
             "group": group,
             "scope": "Namespaced",
-            "names": {"kind": "Widget", "plural": "widgets", "singular": "widget", "listKind": "WidgetList"},
+            "names": {"kind": "Gizmo", "plural": "gizmos", "singular": "gizmo", "listKind": "GizmoList"},
             "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
         },
     }
-    widget: Manifest = {
+    gizmo: Manifest = {
         "apiVersion": f"{group}/v1",
-        "kind": "Widget",
+        "kind": "Gizmo",
         "metadata": {"name": "one", "namespace": namespace},
         "spec": {"size": 1},
     }
     home: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-    changes = await applied(kube_client, widget, config(namespace), home, crd)
+    changes = await applied(kube_client, gizmo, config(namespace), home, crd)
     assert actions(changes) == [
-        f"CustomResourceDefinition/widgets.{group} created",
+        f"CustomResourceDefinition/gizmos.{group} created",
         f"Namespace/{namespace} created",
         "ConfigMap/one created",
-        "Widget/one created",
+        "Gizmo/one created",
     ]
 
 

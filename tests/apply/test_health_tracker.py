@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from uuid import uuid4
 
 import pytest
 
@@ -24,13 +23,6 @@ def by_phase(manifest: Manifest) -> Readiness:
     """Ready when the test says so."""
     phase = (manifest.get("data") or {}).get("phase")
     return Readiness("Current", "") if phase == "up" else Readiness("Failed" if phase == "down" else "InProgress", "")
-
-
-@pytest.fixture
-async def namespace(kube_client: KubeClient) -> str:
-    name = f"health-{uuid4().hex[:8]}"
-    await kube_client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    return name
 
 
 @pytest.fixture

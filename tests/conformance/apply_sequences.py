@@ -1,6 +1,8 @@
 """The same random writes to two API servers: object, owners and errors must be the same after each.
 
-    python tests/conformance/apply_sequences.py KUBECONFIG_A KUBECONFIG_B [--steps 1000] [--seed S]
+    python tests/conformance/apply_sequences.py [--steps 10000] [--seed S] [KUBECONFIG_A KUBECONFIG_B]
+
+Without kubeconfigs it starts the embedded control plane and a real kube-apiserver (``make e2e-binaries``).
 
 Every object gets a dozen writes by a few managers: applies with and without force, updates, patches, scaling, resets
 of its entries. What differs from run to run is masked: times, uids, versions, addresses; causes and entries are sorted.
@@ -11,10 +13,12 @@ repeats a run.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
 import re
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,9 +28,11 @@ from typing import Any, Final
 import yaml
 
 TESTS: Final = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TESTS))
+sys.path[:0] = [str(TESTS), str(TESTS.parent / "e2e")]
 
+from cluster import start_cluster  # noqa: E402
 from plain_http import Server  # noqa: E402
+from real_cluster import RealCluster, assets, missing  # noqa: E402
 
 DEFINITION: Final = yaml.safe_load((TESTS / "controlplane" / "apply_table.yaml").read_text())["definition"]
 DEFINITIONS: Final = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -322,15 +328,29 @@ def compare(ours: Path, theirs: Path, steps: int, seed: int) -> list[Difference]
     return found
 
 
+def start_both(stack: contextlib.ExitStack) -> tuple[Path, Path]:
+    """The embedded control plane and a real one, until the stack is closed."""
+    folder = assets()
+    if folder is None:
+        sys.exit(f"error: {missing()}")
+    work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="afflux-sequences-")))
+    ours = stack.enter_context(start_cluster(work / "embedded"))
+    theirs = stack.enter_context(RealCluster(work / "real", folder))
+    return ours.kubeconfig, theirs.kubeconfig
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("ours", type=Path, metavar="KUBECONFIG_A")
-    parser.add_argument("theirs", type=Path, metavar="KUBECONFIG_B")
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("kubeconfigs", type=Path, nargs="*", metavar="KUBECONFIG")
+    parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     arguments = parser.parse_args()
-    print(f"seed {arguments.seed}")
-    found = compare(arguments.ours, arguments.theirs, arguments.steps, arguments.seed)
+    if len(arguments.kubeconfigs) not in (0, 2):
+        parser.error("give two kubeconfigs, or none")
+    print(f"seed {arguments.seed}", flush=True)
+    with contextlib.ExitStack() as stack:
+        ours, theirs = arguments.kubeconfigs or start_both(stack)
+        found = compare(ours, theirs, arguments.steps, arguments.seed)
     for difference in found:
         print(difference)
     print(f"{arguments.steps} steps, {len(found)} differences, seed {arguments.seed}")

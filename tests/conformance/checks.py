@@ -33,6 +33,8 @@ class Shell:
     code: int = 0
     unsupported: tuple[str, ...] = ()
     """kubectl minors that fail this check on a real server too."""
+    without_kubelet: str = ""
+    """What it says on a server whose nodes have no kubelet, where a kubelet would have to answer."""
 
 
 @dataclass(frozen=True)
@@ -248,7 +250,8 @@ CHECKS: tuple[Check, ...] = (
     Shell(79, "rollout history", "kubectl rollout history deploy/d -n acc", "REVISION"),
     Shell(80, "describe", "kubectl describe deploy d -n acc", r"Replicas:\s+2 desired"),
     Shell(81, "events", "kubectl events -n acc"),
-    Shell(82, "logs of a simulated Pod", "kubectl logs deploy/d -n acc"),
+    Shell(82, "logs of a simulated Pod", "kubectl logs deploy/d -n acc",
+          without_kubelet=r"Error from server: Get .https://node-1:10250/containerLogs/acc/d-"),
     Shell(83, "there is a Pod for every replica", "sleep 1; kubectl get pods -n acc -l a=x -o name | wc -l", "[2-9]"),
     Shell(84, "Pods become ready", "kubectl wait --for=condition=Ready pod -l a=x -n acc --timeout=15s", "condition met"),
     Shell(85, "a Job completes", "kubectl create job j --image=b -n acc && "

@@ -1,11 +1,10 @@
-"""Random sequences of applies and updates: two planes agree after each, and a difference is noticed.
+"""Random sequences of applies and updates: two servers agree after each, and a difference is noticed.
 
-``AFFLUX_CONFORMANCE_KUBECONFIG`` names the other server to compare with.
+One is the embedded plane; the other is a second one, or with ``--cluster real`` the real one.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import sys
 from collections.abc import Iterator
@@ -18,15 +17,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from apply_sequences import KINDS, Picker, Write, compare, writes
 
 from cluster import start_cluster
+from cluster_option import Cluster
 from plain_http import Server
 
 
 @pytest.fixture(scope="module")
-def kubeconfigs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
-    directory = tmp_path_factory.mktemp("sequences")
-    given = os.environ.get("AFFLUX_CONFORMANCE_KUBECONFIG")
-    with start_cluster(directory / "a") as ours, start_cluster(directory / "b") as theirs:
-        yield ours.kubeconfig, Path(given) if given else theirs.kubeconfig
+def kubeconfigs(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+    with start_cluster(tmp_path_factory.mktemp("sequences")) as ours:
+        yield ours.kubeconfig, cluster.kubeconfig
 
 
 @pytest.mark.parametrize("seed", [1, 2, random.SystemRandom().randrange(3, 10**6)], ids=["1", "2", "random"])

@@ -6,7 +6,6 @@ The SDK is large: ``pip install -e '.[helm-oracle]'`` brings it.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import pytest
 
 helm = pytest.importorskip("helm_python", reason="Helm's SDK is not installed (the extra helm-oracle)")
 
-from cluster import start_cluster  # noqa: E402
+from cluster_option import Cluster  # noqa: E402
 
 KUBECTL = Path(sys.executable).parent / "kubectl"
 TIMEOUT = 60
@@ -205,15 +204,9 @@ class Release:
         return [(each["revision"], each["status"]) for each in self.helm.history("shop")]
 
 
-@pytest.fixture(scope="module")
-def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    directory = tmp_path_factory.mktemp("helm")
-    given = os.environ.get("AFFLUX_CONFORMANCE_KUBECONFIG")
-    if given:
-        yield Path(given)
-        return
-    with start_cluster(directory / "cluster", simulation_delay=0.02) as cluster:
-        yield cluster.kubeconfig
+@pytest.fixture(scope="session")
+def kubeconfig(cluster: Cluster) -> Path:
+    return cluster.kubeconfig
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
-"""A hundred checks of what clients notice, against our control plane or any cluster.
+"""A hundred checks of what clients notice, against our control plane or a real one (``--cluster``).
 
-``AFFLUX_CONFORMANCE_KUBECONFIG`` names a cluster's kubeconfig to check instead of ours (it must be empty: the checks
-create and delete what they need). ``AFFLUX_KUBECTLS=all`` runs them with every kubectl that is found on the machine
-(``kubectl.1.27``, ``kubectl-1.30``, ...), else only with the one of the development environment.
+``AFFLUX_CONFORMANCE_KUBECONFIG`` names a cluster's kubeconfig to check as the real one instead of one that is started
+(the checks create and delete what they need; no other kind there may be called widget). ``AFFLUX_KUBECTLS=all`` runs
+them with every kubectl that is found on the machine (``kubectl.1.27``, ``kubectl-1.30``, ...), else only with the one
+of the development environment. A server whose nodes have no kubelet can't answer what only a kubelet knows: such a
+check says what is printed instead.
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ import subprocess
 import sys
 import threading
 import urllib.parse
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +31,7 @@ sys.path.insert(0, str(HERE))
 
 from checks import CHECKS, Check, Http, Shell, Watched, deployment  # noqa: E402
 
-from cluster import start_cluster  # noqa: E402
+from cluster_option import GIVEN, Cluster, Kind  # noqa: E402
 
 
 def _kubectls() -> list[Path]:
@@ -60,6 +61,7 @@ class Subject:
     kubeconfig: Path
     kubectl: Path
     directory: Path
+    has_kubelets: bool = True
     seen: dict[str, str] = field(default_factory=dict)
 
     def shell(self, script: str) -> tuple[int, str]:
@@ -96,24 +98,26 @@ def _load_client_certificate(context: ssl.SSLContext, user: dict[str, str], dire
 
 
 @pytest.fixture(scope="module", params=_kubectls(), ids=_minor)
-def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
+def subject(
+    request: pytest.FixtureRequest, cluster: Cluster, cluster_kind: Kind, tmp_path_factory: pytest.TempPathFactory
+) -> Subject:
     directory = tmp_path_factory.mktemp("checks")
     (directory / "bin").mkdir()
     (directory / "bin" / "kubectl").symlink_to(request.param)
     shutil.copy(HERE / "widget.yaml", directory)
     (directory / "deployment.json").write_text(json.dumps(deployment()))
-    given = os.environ.get("AFFLUX_CONFORMANCE_KUBECONFIG")
-    if given:
-        yield Subject(Path(given), request.param, directory)
-        return
-    with start_cluster(directory / "cluster") as cluster:
-        yield Subject(cluster.kubeconfig, request.param, directory)
+    has_kubelets = cluster_kind == "embedded" or GIVEN in os.environ
+    return Subject(cluster.kubeconfig, request.param, directory, has_kubelets)
 
 
 def _run_shell(subject: Subject, check: Shell) -> None:
     if _minor(subject.kubectl) in check.unsupported:
         pytest.skip(f"kubectl {_minor(subject.kubectl)} fails this on a real server too")
     code, output = subject.shell(check.script)
+    if check.without_kubelet and not subject.has_kubelets:
+        assert code != 0, output
+        assert re.search(check.without_kubelet, output), output
+        return
     assert code == check.code, output
     assert re.search(check.expect, output, re.MULTILINE), output
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,20 @@ from kr8s.asyncio.objects import ConfigMap, Deployment, Job, Pod, new_class
 from kubernetes_asyncio import client, config, watch
 from kubernetes_asyncio.dynamic import DynamicClient
 
-from cluster import start_cluster
-from waiting import eventually
+from cluster_option import Cluster
+from plain_http import Server
+from waiting import eventually, let_pass
 
+NAMESPACE = "python-clients"
 TEMPLATE = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "image": "i:1"}]}}
-WIDGETS = {
+GADGETS = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",
-    "metadata": {"name": "widgets.example.com"},
+    "metadata": {"name": "gadgets.clients.example.com"},
     "spec": {
-        "group": "example.com",
+        "group": "clients.example.com",
         "scope": "Namespaced",
-        "names": {"plural": "widgets", "singular": "widget", "kind": "Widget"},
+        "names": {"plural": "gadgets", "singular": "gadget", "kind": "Gadget"},
         "versions": [
             {
                 "name": "v1",
@@ -46,10 +48,13 @@ WIDGETS = {
 }
 
 
-@pytest.fixture(scope="module")
-def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with start_cluster(tmp_path_factory.mktemp("clients")) as cluster:
-        yield cluster.kubeconfig
+@pytest.fixture(scope="session")
+def kubeconfig(cluster: Cluster) -> Path:
+    server = Server(cluster.kubeconfig)
+    server.call("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    while server.call("GET", f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default")[0] != 200:
+        let_pass(0.05)
+    return cluster.kubeconfig
 
 
 @pytest.fixture
@@ -68,7 +73,7 @@ async def friendly(kubeconfig: Path) -> Any:
 
 
 def config_map(name: str, **data: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "default"}, "data": data}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": NAMESPACE}, "data": data}
 
 
 def deployment(name: str, replicas: int = 1) -> dict[str, Any]:
@@ -76,37 +81,37 @@ def deployment(name: str, replicas: int = 1) -> dict[str, Any]:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": name, "namespace": "default"},
+        "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": spec,
     }
 
 
 async def test_kubernetes_asyncio_creates_reads_changes_and_deletes(official: Any) -> None:
     core = client.CoreV1Api(official)
-    made = await core.create_namespaced_config_map("default", config_map("crud", a="1"))
+    made = await core.create_namespaced_config_map(NAMESPACE, config_map("crud", a="1"))
     assert made.metadata.uid
-    await core.patch_namespaced_config_map("crud", "default", {"data": {"b": "2"}})
-    read = await core.read_namespaced_config_map("crud", "default")
+    await core.patch_namespaced_config_map("crud", NAMESPACE, {"data": {"b": "2"}})
+    read = await core.read_namespaced_config_map("crud", NAMESPACE)
     assert read.data == {"a": "1", "b": "2"}
     read.data = {"c": "3"}
-    await core.replace_namespaced_config_map("crud", "default", read)
+    await core.replace_namespaced_config_map("crud", NAMESPACE, read)
     with pytest.raises(client.ApiException) as stale:
-        await core.replace_namespaced_config_map("crud", "default", read)
+        await core.replace_namespaced_config_map("crud", NAMESPACE, read)
     assert stale.value.status == 409
-    await core.delete_namespaced_config_map("crud", "default")
+    await core.delete_namespaced_config_map("crud", NAMESPACE)
     with pytest.raises(client.ApiException) as absent:
-        await core.read_namespaced_config_map("crud", "default")
+        await core.read_namespaced_config_map("crud", NAMESPACE)
     assert absent.value.status == 404
 
 
 async def test_kubernetes_asyncio_lists_in_pages(official: Any) -> None:
     core = client.CoreV1Api(official)
     for number in range(5):
-        await core.create_namespaced_secret("default", {"metadata": {"name": f"p{number}", "labels": {"paged": "y"}}})
+        await core.create_namespaced_secret(NAMESPACE, {"metadata": {"name": f"p{number}", "labels": {"paged": "y"}}})
     names: list[str] = []
     more = None
     while True:
-        page = await core.list_namespaced_secret("default", label_selector="paged=y", limit=2, _continue=more)
+        page = await core.list_namespaced_secret(NAMESPACE, label_selector="paged=y", limit=2, _continue=more)
         names += [item.metadata.name for item in page.items]
         more = page.metadata._continue
         if not more:
@@ -116,12 +121,12 @@ async def test_kubernetes_asyncio_lists_in_pages(official: Any) -> None:
 
 async def test_kubernetes_asyncio_goes_on_where_a_watch_ended(official: Any) -> None:
     core = client.CoreV1Api(official)
-    listed = await core.list_namespaced_config_map("default", label_selector="watched=y")
+    listed = await core.list_namespaced_config_map(NAMESPACE, label_selector="watched=y")
     seen: list[tuple[str, str]] = []
 
     async def follow(version: str, until: str) -> str:
         stream = watch.Watch().stream(
-            core.list_namespaced_config_map, "default", label_selector="watched=y", resource_version=version
+            core.list_namespaced_config_map, NAMESPACE, label_selector="watched=y", resource_version=version
         )
         async with stream as events:
             async for event in events:
@@ -134,29 +139,29 @@ async def test_kubernetes_asyncio_goes_on_where_a_watch_ended(official: Any) -> 
     for name in ("w0", "w1", "w2"):
         body = config_map(name)
         body["metadata"]["labels"] = {"watched": "y"}
-        await core.create_namespaced_config_map("default", body)
+        await core.create_namespaced_config_map(NAMESPACE, body)
     version = await first
-    await core.patch_namespaced_config_map("w0", "default", {"data": {"a": "1"}})
-    await core.delete_namespaced_config_map("w1", "default")
+    await core.patch_namespaced_config_map("w0", NAMESPACE, {"data": {"a": "1"}})
+    await core.delete_namespaced_config_map("w1", NAMESPACE)
     await follow(version, "w1")
     assert seen == [("ADDED", "w0"), ("ADDED", "w1"), ("ADDED", "w2"), ("MODIFIED", "w0"), ("DELETED", "w1")]
 
 
 async def test_kubernetes_asyncio_starts_again_by_itself_when_a_stream_ends(official: Any) -> None:
     core = client.CoreV1Api(official)
-    await core.create_namespaced_config_map("default", config_map("short"))
+    await core.create_namespaced_config_map(NAMESPACE, config_map("short"))
     stream = watch.Watch().stream(
-        core.list_namespaced_config_map, "default", field_selector="metadata.name=short", timeout_seconds=1
+        core.list_namespaced_config_map, NAMESPACE, field_selector="metadata.name=short", timeout_seconds=1
     )
     async with stream as events:
         types = [event["type"] async for event in events]
     assert types == ["ADDED"]
     follower = watch.Watch()
     follower.resource_version = stream.resource_version
-    await core.delete_namespaced_config_map("short", "default")
+    await core.delete_namespaced_config_map("short", NAMESPACE)
     resumed = follower.stream(
         core.list_namespaced_config_map,
-        "default",
+        NAMESPACE,
         field_selector="metadata.name=short",
         resource_version=stream.resource_version,
         timeout_seconds=1,
@@ -184,34 +189,39 @@ async def test_kubernetes_asyncio_finds_a_new_kind_at_once(official: Any) -> Non
         definitions = await dynamic.resources.get(
             api_version="apiextensions.k8s.io/v1", kind="CustomResourceDefinition"
         )
-        await definitions.server_side_apply(body=WIDGETS, field_manager="one")
+        await definitions.server_side_apply(body=GADGETS, field_manager="one")
 
         async def established() -> bool:
-            live = await definitions.get(name="widgets.example.com")
+            live = await definitions.get(name="gadgets.clients.example.com")
             conditions = {each.type: each.status for each in live.status.conditions or []}
             return conditions.get("Established") == "True"
 
         await eventually(established)
         await dynamic.resources.invalidate_cache()
-        widgets = await dynamic.resources.get(api_version="example.com/v1", kind="Widget")
-        body = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": 3}}
-        await widgets.create(body=body, namespace="default")
-        assert [item.spec.size for item in (await widgets.get(namespace="default")).items] == [3]
+        gadgets = await dynamic.resources.get(api_version="clients.example.com/v1", kind="Gadget")
+        body = {
+            "apiVersion": "clients.example.com/v1",
+            "kind": "Gadget",
+            "metadata": {"name": "w"},
+            "spec": {"size": 3},
+        }
+        await gadgets.create(body=body, namespace=NAMESPACE)
+        assert [item.spec.size for item in (await gadgets.get(namespace=NAMESPACE)).items] == [3]
 
 
 async def test_kubernetes_asyncio_waits_for_a_rollout(official: Any) -> None:
     apps, core = client.AppsV1Api(official), client.CoreV1Api(official)
-    await apps.create_namespaced_deployment("default", deployment("rolled", 2))
+    await apps.create_namespaced_deployment(NAMESPACE, deployment("rolled", 2))
 
     async def rolled_out() -> bool:
-        live = await apps.read_namespaced_deployment_status("rolled", "default")
+        live = await apps.read_namespaced_deployment_status("rolled", NAMESPACE)
         return live.status.available_replicas == 2 and live.status.observed_generation == live.metadata.generation
 
     await eventually(rolled_out)
-    pods = await core.list_namespaced_pod("default", label_selector="app=web", field_selector="status.phase=Running")
+    pods = await core.list_namespaced_pod(NAMESPACE, label_selector="app=web", field_selector="status.phase=Running")
     assert len(pods.items) == 2
-    await apps.patch_namespaced_deployment_scale("rolled", "default", {"spec": {"replicas": 0}})
-    await apps.delete_namespaced_deployment("rolled", "default")
+    await apps.patch_namespaced_deployment_scale("rolled", NAMESPACE, {"spec": {"replicas": 0}})
+    await apps.delete_namespaced_deployment("rolled", NAMESPACE)
 
 
 async def test_kr8s_creates_reads_changes_and_deletes(friendly: Any) -> None:
@@ -221,7 +231,7 @@ async def test_kr8s_creates_reads_changes_and_deletes(friendly: Any) -> None:
     await made.label(team="red")
     await made.refresh()
     assert made.raw["data"].to_dict() == {"a": "1", "b": "2"}
-    found = [item.name async for item in friendly.get("configmaps", namespace="default", label_selector="team=red")]
+    found = [item.name async for item in friendly.get("configmaps", namespace=NAMESPACE, label_selector="team=red")]
     assert found == ["k-crud"]
     await made.delete()
     assert not await made.exists()
@@ -236,7 +246,7 @@ async def test_kr8s_knows_the_server_and_itself(friendly: Any) -> None:
 async def test_kr8s_lists_in_pages(friendly: Any) -> None:
     for number in range(120):
         await (await ConfigMap(config_map(f"k-page-{number:03}"), api=friendly)).create()
-    names = [each.name async for each in friendly.get("configmaps", namespace="default")]
+    names = [each.name async for each in friendly.get("configmaps", namespace=NAMESPACE)]
     assert [name for name in names if name.startswith("k-page-")] == [f"k-page-{number:03}" for number in range(120)]
 
 
@@ -247,7 +257,7 @@ async def test_kr8s_goes_on_where_a_watch_ended(friendly: Any) -> None:
     await made.patch({"data": {"a": "1"}})
     await made.delete()
     types = []
-    selected = {"field_selector": "metadata.name=k-watched", "namespace": "default"}
+    selected = {"field_selector": "metadata.name=k-watched", "namespace": NAMESPACE}
     async for type_, each in friendly.watch("configmaps", since=since, **selected):
         types.append((type_, each.name))
         if type_ == "DELETED":
@@ -263,7 +273,7 @@ async def test_kr8s_waits_for_workloads(friendly: Any) -> None:
     pods = await eventually(lambda: running(made))
     assert {pod.status.phase for pod in pods} == {"Running"}
     spec = {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i:1"}]}}}
-    metadata = {"name": "k-job", "namespace": "default"}
+    metadata = {"name": "k-job", "namespace": NAMESPACE}
     job = await Job({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}, api=friendly)
     await job.create()
     await job.wait("condition=Complete", timeout=20)
@@ -279,23 +289,27 @@ async def running(made: Any) -> list[Any]:
     return pods
 
 
-async def test_kr8s_reads_logs_and_custom_objects(friendly: Any) -> None:
-    metadata = {"name": "k-pod", "namespace": "default"}
+@pytest.mark.embedded_only("a simulated Pod's log: on a real server a kubelet has it")
+async def test_kr8s_reads_logs(friendly: Any) -> None:
+    metadata = {"name": "k-pod", "namespace": NAMESPACE}
     spec = {"containers": [{"name": "c", "image": "i:1"}]}
     pod = await Pod({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}, api=friendly)
     await pod.create()
     await pod.wait("condition=Ready", timeout=20)
     assert [line async for line in pod.logs()] == []
+
+
+async def test_kr8s_reads_custom_objects(friendly: Any) -> None:
     definition = await new_class("CustomResourceDefinition", "apiextensions.k8s.io/v1", namespaced=False)(
-        WIDGETS, api=friendly
+        GADGETS, api=friendly
     )
     if not await definition.exists():
         await definition.create()
     await definition.wait("condition=Established", timeout=20)
-    Widget = new_class("Widget", "example.com/v1")
-    body = {"metadata": {"name": "k-widget", "namespace": "default"}, "spec": {"size": 4}}
-    widget = await Widget(body, api=friendly)
-    await widget.create()
-    await widget.patch({"spec": {"size": 5}})
-    await widget.refresh()
-    assert widget.spec.size == 5
+    Gadget = new_class("Gadget", "clients.example.com/v1")
+    body = {"metadata": {"name": "k-gadget", "namespace": NAMESPACE}, "spec": {"size": 4}}
+    gadget = await Gadget(body, api=friendly)
+    await gadget.create()
+    await gadget.patch({"spec": {"size": 5}})
+    await gadget.refresh()
+    assert gadget.spec.size == 5

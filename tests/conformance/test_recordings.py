@@ -35,6 +35,7 @@ from afflux.controlplane.simulation import Part, Simulation  # noqa: E402
 from afflux.kube.client import KubeClient  # noqa: E402
 from afflux.kube.config import load_config  # noqa: E402
 
+pytestmark = pytest.mark.embedded_only("compares the embedded plane with what real servers were recorded to answer")
 Answered = tuple[str, list[Difference]]
 """A request, and how its answer differs."""
 

@@ -192,6 +192,7 @@ async def stressed(client: Client, process: int) -> tuple[list[Replay], int]:
     return replays, await memory
 
 
+pytestmark = pytest.mark.embedded_only("measures the embedded plane's memory")
 LINUX = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is as Linux tells it")
 
 

@@ -1,4 +1,4 @@
-"""A control plane in this process."""
+"""A control plane in this process. What does not ask for the session's ``cluster`` is about this one alone."""
 
 from __future__ import annotations
 
@@ -8,11 +8,20 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
 
-from controlplane_client import Api, client_of
+from controlplane_client import Api, client_of  # noqa: E402
 
-from afflux.controlplane.control_plane import ControlPlane, Settings
+from afflux.controlplane.control_plane import ControlPlane, Settings  # noqa: E402
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents and "cluster_kind" not in getattr(item, "fixturenames", ()):
+            item.add_marker(
+                pytest.mark.embedded_only("mirrors afflux.controlplane, in this process or a process of its own")
+            )
 
 
 @pytest.fixture

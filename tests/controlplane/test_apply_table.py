@@ -1,6 +1,6 @@
 """Server-side apply, case by case: ``apply_table.yaml`` says what is written and what is there afterwards.
 
-``AFFLUX_CONFORMANCE_KUBECONFIG`` names a cluster's kubeconfig to ask instead of ours. A case is a list of steps:
+The same cases hold on a real server (``--cluster real``). A case is a list of steps:
 
 ``apply M``, ``force M``   apply as manager M, without and with force
 ``create M``, ``put M``    POST; PUT over the live object, whose other fields stay
@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +25,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster import start_cluster
+from cluster_option import Cluster
 from plain_http import Server
 
 TABLE = yaml.safe_load(Path(__file__).with_name("apply_table.yaml").read_text())
@@ -46,13 +45,8 @@ CONTROLLERS = {"kube-controller-manager", "kube-apiserver", "kubelet", "kube-sch
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    given = os.environ.get("AFFLUX_CONFORMANCE_KUBECONFIG")
-    if given:
-        yield prepared(Server(Path(given)))
-        return
-    with start_cluster(tmp_path_factory.mktemp("apply")) as cluster:
-        yield prepared(Server(cluster.kubeconfig))
+def server(cluster: Cluster) -> Server:
+    return prepared(Server(cluster.kubeconfig))
 
 
 def prepared(server: Server) -> Server:

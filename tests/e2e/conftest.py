@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from real_cluster import RealCluster, assets
+from real_cluster import RealCluster, assets, missing
 
 EXAMPLE = Path(__file__).parents[2] / "examples/01-walkthrough"
 
@@ -69,10 +69,9 @@ def write(walk: Any) -> Callable[[dict[str, str | None], str], str]:
 
 @pytest.fixture
 def real(tmp_path: Path) -> Iterator[RealCluster]:
-    """A real API server and controller manager with simulated nodes; skipped where the binaries aren't there."""
+    """A real API server and controller manager of the test's own, with simulated nodes."""
     folder = assets()
-    if folder is None:
-        pytest.skip("no etcd, kube-apiserver and kube-controller-manager; make e2e-binaries builds them")
+    assert folder is not None, missing()
     with RealCluster(tmp_path / "real", folder) as cluster:
         cluster.start_simulation()
         yield cluster

@@ -11,7 +11,7 @@ from walkthrough import HERE, poll
 from afflux.api.crds import crd
 from afflux.api.kinds import KINDS
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.embedded_only("drives `afflux up`, which brings the embedded plane")]
 
 FLUX = {"app.kubernetes.io/instance": "flux-system", "app.kubernetes.io/part-of": "flux"}
 

@@ -11,7 +11,11 @@ import pytest
 from waiting import let_pass
 from walkthrough_commits import edits
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(600),
+    pytest.mark.embedded_only("drives `afflux up`, which brings the embedded plane"),
+]
 
 KILLS = 10
 

@@ -1,19 +1,32 @@
 """The walk-through on a real kube-apiserver: what holds on the embedded control plane holds there.
 
-`make e2e-binaries` builds the parts; without them (or KUBEBUILDER_ASSETS) these tests are skipped.
+Run with `--cluster real`.
 """
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from walkthrough import APP
 
-from process_fleet import Fleet, apply_root, fleet_in
+from process_fleet import Fleet, apply_root, at, fleet_in
 from real_cluster import RealCluster
 from waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.real_only, pytest.mark.timeout(600)]
+
+
+DEMO = Path(__file__).parents[2] / "examples/01-walkthrough/demo.py"
+
+
+def test_the_demo_verifies_every_step_on_a_real_api_server(tmp_path: Path) -> None:
+    command = [sys.executable, str(DEMO), "--cluster", "real"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "every step was verified" in done.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 def rename(text: str) -> str:
@@ -41,10 +54,7 @@ async def refused(fleet: Fleet, words: str) -> str:
 
 
 async def test_the_walk_through_holds_on_a_real_api_server(tmp_path: Path, real: RealCluster) -> None:
-    async def there(fleet: Fleet) -> None:
-        fleet.kubeconfig = real.kubeconfig
-
-    async with fleet_in(tmp_path, there) as (fleet, proxy, git):
+    async with fleet_in(tmp_path, at(real.kubeconfig)) as (fleet, proxy, git):
         await apply_root(fleet, git)
         await fleet.applied(await fleet.run("git", "rev-parse", "HEAD", cwd=tmp_path / "clone"))
         assert (await fleet.get("deployment", "nginx"))["status"]["readyReplicas"] == 2

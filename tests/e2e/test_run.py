@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from process_fleet import apply_root, fleet_in
+from cluster_option import Cluster
+from process_fleet import BIN, apply_root, at, fleet_in
 from waiting import let_pass
 from walkthrough_commits import edits
 
@@ -27,13 +28,18 @@ async def declared(get: Callable[..., Awaitable[dict[str, Any]]]) -> dict[str, A
     return found
 
 
-async def test_flux_objects_applied_by_kubectl_give_what_up_gives(tmp_path: Path, walk: Any) -> None:
-    async with fleet_in(tmp_path) as (fleet, _, git):
+async def test_flux_objects_applied_by_kubectl_give_what_up_gives(
+    tmp_path: Path, fresh_cluster: Cluster, walk: Any
+) -> None:
+    async with fleet_in(tmp_path, at(fresh_cluster.kubeconfig)) as (fleet, _, git):
         await apply_root(fleet, git)
         commit = await fleet.run("git", "rev-parse", "HEAD", cwd=tmp_path / "clone")
         await fleet.applied(commit)
         by_kubectl = await declared(fleet.get)
-        assert await fleet.stop() == {"cluster": 0, "run": 0}
+        said = await fleet.run(str(BIN / "afflux"), "logs", "--data-dir", str(tmp_path / "run"))
+        assert "info GitRepository/flux-system.flux-system - stored artifact for commit" in said
+        assert "info Kustomization/apps.flux-system - server-side apply completed" in said
+        assert await fleet.stop() == {"run": 0}
     walk.start()
     walk.clone_repository()
     walk.applied(walk.git("rev-parse", "HEAD"))
@@ -47,6 +53,7 @@ async def test_flux_objects_applied_by_kubectl_give_what_up_gives(tmp_path: Path
     assert walk.stop() == 0
 
 
+@pytest.mark.embedded_only("restarts the embedded plane on its own state")
 async def test_no_kill_ever_deletes_what_the_final_commit_contains(tmp_path: Path) -> None:
     seed = time.time_ns()
     print(f"seed {seed}")

@@ -1,6 +1,6 @@
 """Workloads on a real kube-apiserver with its controller manager, and the simulation in place of nodes.
 
-`make e2e-binaries` builds the parts; without them (or KUBEBUILDER_ASSETS) these tests are skipped.
+Run with `--cluster real`.
 """
 
 import contextlib

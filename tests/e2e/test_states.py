@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from walkthrough import APP, Walkthrough, poll
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.embedded_only("drives `afflux up`, which brings the embedded plane")]
 
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n  namespace: default\ndata:\n  key: value\n"
 

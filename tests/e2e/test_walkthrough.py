@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from walkthrough import poll
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.embedded_only("drives `afflux up`, which brings the embedded plane")]
 
 DEMO = Path(__file__).parents[2] / "examples/01-walkthrough/demo.py"
 

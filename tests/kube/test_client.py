@@ -1,41 +1,24 @@
-"""The client and its watch against the embedded control plane."""
+"""The client and its watch against an API server."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
 import pytest
 
 from afflux.kube.client import KubeClient, PatchType, Preconditions, Selection, Target
-from afflux.kube.config import load_config
 from afflux.kube.errors import AlreadyExists, Conflict, Invalid, NotFound
 from afflux.kube.watch import WatchEvent, watch
 from afflux.objects.identity import GroupVersionKind
 from afflux.objects.manifest import Manifest
-from cluster import ClusterProcess, start_cluster
 
 CONFIG_MAP = GroupVersionKind("", "v1", "ConfigMap")
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterProcess]:
-    with start_cluster(tmp_path_factory.mktemp("cluster")) as process:
-        yield process
-
-
 @pytest.fixture
-async def client(cluster: ClusterProcess) -> AsyncIterator[KubeClient]:
-    client = KubeClient.connect(load_config(cluster.kubeconfig))
-    yield client
-    await client.close()
-
-
-@pytest.fixture
-async def namespace(client: KubeClient) -> str:
-    name = f"test-{uuid.uuid4().hex[:8]}"
-    await client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    return name
+def client(kube_client: KubeClient) -> KubeClient:
+    return kube_client
 
 
 def config_map(namespace: str, name: str, labels: dict[str, str] | None = None, **data: str) -> Manifest:

@@ -2,10 +2,9 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -29,7 +28,7 @@ from afflux.runtime.manager import Manager
 from afflux.runtime.reconciler import Run
 from afflux.runtime.rules import SOURCE_WORDING, Backoff, Rules
 from afflux.runtime.triggers import Triggers
-from cluster import ClusterProcess, start_cluster
+from cluster_option import Cluster
 from waiting import eventually
 
 CRD = GroupVersionKind("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
@@ -193,15 +192,8 @@ def lines() -> Any:
     structlog.reset_defaults()
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterProcess]:
-    """One control plane for all tests of the runtime; each has a namespace of its own in it."""
-    with start_cluster(tmp_path_factory.mktemp("cluster")) as process:
-        yield process
-
-
 @asynccontextmanager
-async def connected(cluster: ClusterProcess, lines: list[dict[str, Json]]) -> AsyncIterator[World]:
+async def connected(cluster: Cluster, lines: list[dict[str, Json]]) -> AsyncIterator[World]:
     kube = KubeClient.connect(load_config(cluster.kubeconfig))
     namespace = f"test-{uuid.uuid4().hex[:8]}"
     await kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
@@ -212,7 +204,7 @@ async def connected(cluster: ClusterProcess, lines: list[dict[str, Json]]) -> As
 
 
 @pytest.fixture
-async def world(cluster: ClusterProcess, lines: list[dict[str, Json]]) -> AsyncIterator[World]:
+async def world(cluster: Cluster, lines: list[dict[str, Json]]) -> AsyncIterator[World]:
     """A namespace of a server that serves our kind."""
     async with connected(cluster, lines) as world:
         await world.install()
@@ -220,11 +212,10 @@ async def world(cluster: ClusterProcess, lines: list[dict[str, Json]]) -> AsyncI
 
 
 @pytest.fixture
-async def bare_world(tmp_path: Path, lines: list[dict[str, Json]]) -> AsyncIterator[World]:
+async def bare_world(fresh_cluster: Cluster, lines: list[dict[str, Json]]) -> AsyncIterator[World]:
     """A server of its own that doesn't serve our kind yet."""
-    with start_cluster(tmp_path) as process:
-        async with connected(process, lines) as world:
-            yield world
+    async with connected(fresh_cluster, lines) as world:
+        yield world
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The runtime through the front door: one controller against the embedded control plane."""
+"""The runtime through the front door: one controller against an API server."""
 
 import asyncio
 from typing import Any

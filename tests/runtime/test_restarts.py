@@ -7,12 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from afflux.kube.client import KubeClient
 from afflux.kube.config import load_config
 from afflux.runtime.events import EventRecorder
 from afflux.runtime.outcome import RecordedEvent
 from cluster import start_cluster
 from waiting import eventually, let_pass
+
+pytestmark = pytest.mark.embedded_only("restarts the embedded plane on its own state")
 
 
 async def said(world: Any, message: str) -> bool:

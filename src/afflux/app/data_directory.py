@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -21,6 +22,11 @@ def default_data_directory(source: str | None, environment: dict[str, str]) -> P
     identity = hashlib.sha256((source or "").encode()).hexdigest()[:8]
     safe = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name).strip("-") or "source"
     return Path(state) / "afflux" / f"{safe}-{identity}"
+
+
+def log_files(data_dir: Path, controllers: Sequence[str]) -> dict[str, Path]:
+    """Where each controller's log is kept, by the controller's full name (``source-controller``)."""
+    return {f"{name}-controller": data_dir / "logs" / f"{name}-controller.log" for name in controllers}
 
 
 class DataDirectory:

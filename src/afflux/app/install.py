@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from afflux.api.crds import crd
 from afflux.api.kinds import FluxKind
 from afflux.kube.client import KubeClient, PatchType, Target
-from afflux.kube.errors import AlreadyExists, NotFound
+from afflux.kube.errors import AlreadyExists, Conflict, NotFound
 from afflux.objects.identity import GroupVersionKind
 from afflux.objects.manifest import Json, Manifest
 
@@ -37,7 +37,10 @@ async def _install(client: KubeClient, wanted: Manifest) -> None:
         except AlreadyExists:
             await _install(client, wanted)
     else:
-        await _widen(client, target, present, wanted)
+        try:
+            await _widen(client, target, present, wanted)
+        except Conflict:  # the server's own controller wrote its status, or another Afflux starts, too
+            await _install(client, wanted)
     await _established(client, target)
 
 

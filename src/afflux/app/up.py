@@ -12,7 +12,7 @@ import click
 from afflux.api.kinds import KINDS
 from afflux.app.assemble import Assembly, assemble
 from afflux.app.cluster_process import ClusterFailed, ClusterProcess
-from afflux.app.data_directory import DataDirectory, DataDirectoryError, default_data_directory
+from afflux.app.data_directory import DataDirectory, DataDirectoryError, default_data_directory, log_files
 from afflux.app.git_server import GitServer
 from afflux.app.install import FIELD_MANAGER, InstallFailed, install_crds
 from afflux.app.remote_source import RemoteSource, RemoteSourceError, folders_below, split_credentials
@@ -106,7 +106,8 @@ def _cluster(data: DataDirectory) -> ClusterProcess:
 
 
 def _log_files(data: DataDirectory) -> dict[str, Path]:
-    files = {f"{name}-controller": data.folder("logs") / f"{name}-controller.log" for name in CONTROLLERS}
+    data.folder("logs")
+    files = log_files(data.path, CONTROLLERS)
     for path in files.values():
         path.touch(mode=0o600)
     return files

@@ -14,6 +14,7 @@ import afflux
 COMMANDS: Mapping[str, str] = {
     "up": "Sync a repository onto an embedded cluster: one command, in the foreground.",
     "run": "Run the controllers against the cluster of a kubeconfig.",
+    "logs": "Show what the controllers logged, as flux logs does.",
     "cluster": "Run the embedded Kubernetes control plane alone.",
     "simulate": "Stand in for the nodes of a test cluster: Pods become ready, nothing runs.",
     "kustomize": "Build kustomizations exactly as kustomize does.",

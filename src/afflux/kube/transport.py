@@ -103,9 +103,9 @@ class Transport:
 
     @asynccontextmanager
     async def stream(
-        self, request: Request, impersonation: Impersonation | None = None, *, silence: float
+        self, request: Request, impersonation: Impersonation | None = None, *, silence: float | None
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """An answer's body in the pieces that arrive; broken off after ``silence`` seconds without any.
+        """An answer's body in the pieces that arrive; broken off after ``silence`` seconds without any (None: never).
 
         Raises ``ApiError`` for an answer that isn't a success, ``Unreachable`` also while reading.
         """

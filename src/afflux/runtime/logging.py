@@ -137,7 +137,7 @@ def json_line(line: Mapping[str, Json]) -> bytes:
     try:
         return orjson.dumps(dict(line), default=str, option=options)
     except TypeError:
-        return orjson.dumps({key: _printable(_shown(value)) for key, value in line.items()}, option=options)
+        return orjson.dumps({key: printable(_shown(value)) for key, value in line.items()}, option=options)
 
 
 def console_line(line: Mapping[str, Json], *, colour: bool = False) -> bytes:
@@ -153,7 +153,7 @@ def console_line(line: Mapping[str, Json], *, colour: bool = False) -> bytes:
     rest = " ".join(f"{key}={_shown(value)}" for key, value in line.items() if key not in hidden)
     mark = f"{_COLOURS.get(level, '')}{level:<5}\033[0m" if colour else f"{level:<5}"
     local = datetime.fromisoformat(str(line.get("ts"))).astimezone().strftime("%H:%M:%S")
-    parts = [local, mark, *(_printable(part) for part in (subject, str(line.get("msg")), rest))]
+    parts = [local, mark, *(printable(part) for part in (subject, str(line.get("msg")), rest))]
     return (" ".join(part for part in parts if part) + "\n").encode()
 
 
@@ -166,7 +166,8 @@ def _shown(value: Json) -> str:
         return repr(value)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """A text without what would steer a terminal: whatever isn't printable is shown as an escape, line breaks apart."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)

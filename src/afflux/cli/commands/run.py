@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from afflux.app.data_directory import log_files
 from afflux.app.event_loop import run_loop
 from afflux.app.serve import ServeFailed, serve_until
 from afflux.app.settings import CONTROLLERS, Settings, SettingsError, controllers_of, seconds_of
@@ -40,7 +41,7 @@ Examples:
 def run(**flags: object) -> None:
     """Run the controllers against the cluster of a kubeconfig, until a signal.
 
-    Logs are Flux's JSON lines on standard error.
+    Logs are Flux's JSON lines on standard error, and in the data directory, where `afflux logs --data-dir` reads them.
     """
     try:
         settings = _settings(flags)
@@ -69,6 +70,7 @@ def _settings(flags: dict[str, object]) -> Settings:
         requeue_dependency=requeue,
         controllers=controllers,
         field_validation_strict=strict,
+        log_files=log_files(Path(str(flags["data_dir"])), controllers),
         **renamed,  # type: ignore[arg-type]
         **flags,  # type: ignore[arg-type]
     )

@@ -1,12 +1,17 @@
-"""A real Kubernetes for tests: etcd, kube-apiserver and kube-controller-manager on loopback.
+"""A real Kubernetes for tests and examples: etcd, kube-apiserver and kube-controller-manager on loopback.
 
-The binaries come from KUBEBUILDER_ASSETS or from `make e2e-binaries`; there is no kubelet, so `afflux simulate` makes
-Pods ready.
+    python e2e/real_cluster.py DIRECTORY
+
+runs one in the foreground, until a signal; DIRECTORY/kubeconfig leads to it. The binaries come from KUBEBUILDER_ASSETS
+or from `make e2e-binaries`; there is no kubelet, so `afflux simulate` makes Pods ready.
 """
 
+import argparse
 import base64
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -30,8 +35,23 @@ DEFAULT_ASSETS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
 
 def assets() -> Path | None:
     """The folder of the binaries, or None where one is missing."""
-    folder = Path(os.environ.get("KUBEBUILDER_ASSETS") or DEFAULT_ASSETS)
-    return folder if all((folder / name).is_file() for name in BINARIES) else None
+    return None if missing() else _folder()
+
+
+def missing() -> str:
+    """What is missing and how to come by it; empty where all binaries are there."""
+    absent = [name for name in BINARIES if not (_folder() / name).is_file()]
+    if not absent:
+        return ""
+    if os.environ.get("KUBEBUILDER_ASSETS"):
+        advice = "put them there, or unset KUBEBUILDER_ASSETS and let `make e2e-binaries` build them"
+    else:
+        advice = "`make e2e-binaries` builds them (Go 1.26+), or set KUBEBUILDER_ASSETS to a folder that has them"
+    return f"{_folder()} lacks {', '.join(absent)}: {advice}"
+
+
+def _folder() -> Path:
+    return Path(os.environ.get("KUBEBUILDER_ASSETS") or DEFAULT_ASSETS)
 
 
 def _free_port() -> int:
@@ -182,3 +202,21 @@ class RealCluster:
             if self.processes[name].poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"{name} is not ready:\n{(self.work / f'{name}.log').read_text()[-3000:]}")
             time.sleep(0.1)
+
+
+def main() -> None:
+    """A cluster of one's own, until a signal."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("directory", type=Path, metavar="DIRECTORY", help="for state, logs and the kubeconfig")
+    directory = parser.parse_args().directory.absolute()
+    folder = assets()
+    if folder is None:
+        sys.exit(f"error: {missing()}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt), RealCluster(directory, folder) as cluster:
+        print(f"export KUBECONFIG={cluster.kubeconfig}", flush=True)
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main()
