@@ -11,6 +11,7 @@ import base64
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -96,6 +97,37 @@ class RealCluster:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+    def pause(self, name: str) -> None:
+        """Stops one of the processes where it is; ``resume`` lets it go on."""
+        self.processes[name].send_signal(signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """Lets a paused process go on."""
+        self.processes[name].send_signal(signal.SIGCONT)
+
+    def snapshot(self) -> None:
+        """Keeps what etcd holds now, for ``restore``."""
+        self.stop("etcd")
+        shutil.copytree(self.work / "etcd", self.work / "etcd-snapshot")
+        self.start_etcd()
+        self._until_ready("kube-apiserver")
+
+    def restore(self) -> None:
+        """Everything is stopped, etcd gets what the snapshot holds, and everything is started again."""
+        for name in reversed(list(self.processes)):
+            self.stop(name)
+        shutil.rmtree(self.work / "etcd")
+        shutil.copytree(self.work / "etcd-snapshot", self.work / "etcd")
+        self.start_etcd()
+        self.start_api_server()
+        self.start_controller_manager()
+        self.start_simulation()
+
+    def rotate_certificate(self) -> None:
+        """Gives the API server a new certificate of the same authority; it reads the file by itself."""
+        authority = Authority.load_or_create(self.work)
+        write_private(self.work / "server.pem", authority.server_pem(["127.0.0.1", "localhost"]))
 
     def start_etcd(self) -> None:
         client, peer = (f"http://127.0.0.1:{port}" for port in (self._etcd, self._peer))

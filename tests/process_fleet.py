@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -23,6 +24,13 @@ BIN = Path(sys.executable).parent
 TOKEN = "a-token-for-tests"
 
 
+def free_port() -> int:
+    """A port of the loopback interface that nobody has now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
 class Fleet:
     """A control plane, a recording proxy before it, a Git server, and the controllers."""
 
@@ -31,6 +39,7 @@ class Fleet:
         self.kubeconfig = work / "kubeconfig"
         self.processes: dict[str, asyncio.subprocess.Process] = {}
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(work)}
+        self.health = free_port()
 
     async def spawn(self, name: str, *command: str) -> None:
         log = (self.work / f"{name}.log").open("ab")
@@ -51,7 +60,8 @@ class Fleet:
         await eventually(there, 30)
 
     async def start_controllers(self, kubeconfig: Path) -> None:
-        listeners = [f"--{name}-addr=127.0.0.1:0" for name in ("storage", "metrics", "health")]
+        listeners = [f"--{name}-addr=127.0.0.1:0" for name in ("storage", "metrics")]
+        listeners.append(f"--health-addr=127.0.0.1:{self.health}")
         options = ["--kubeconfig", str(kubeconfig), "--data-dir", str(self.work / "run"), *listeners]
         await self.spawn("run", str(BIN / "afflux"), "run", *options)
 
@@ -63,6 +73,11 @@ class Fleet:
             except ProcessLookupError:
                 continue
         await asyncio.gather(*(process.wait() for process in self.processes.values()))
+
+    async def kill_one(self, name: str) -> None:
+        """kill -9 of one process and its children."""
+        os.killpg(self.processes[name].pid, signal.SIGKILL)
+        await self.processes[name].wait()
 
     async def stop(self) -> dict[str, int]:
         for process in self.processes.values():
@@ -120,9 +135,9 @@ def at(kubeconfig: Path) -> Callable[[Fleet], Awaitable[None]]:
 
 @asynccontextmanager
 async def fleet_in(
-    work: Path, cluster: Callable[[Fleet], Awaitable[None]] = Fleet.start_cluster
+    work: Path, cluster: Callable[[Fleet], Awaitable[None]] = Fleet.start_cluster, *, direct: bool = False
 ) -> AsyncIterator[tuple[Fleet, RecordingProxy, GitServer]]:
-    """A fleet at work. ``cluster`` starts its API server and sees to the kubeconfig."""
+    """A fleet at work. ``cluster`` starts its API server and sees to the kubeconfig; ``direct``: past the proxy."""
     fleet = Fleet(work)
     shutil.copytree(HERE / "repository", work / "source")
     source = await prepare_source(str(work / "source"), None, work / "repository.git")
@@ -133,7 +148,7 @@ async def fleet_in(
     await cluster(fleet)
     async with RecordingProxy(fleet.kubeconfig, work) as proxy:
         try:
-            await fleet.start_controllers(proxy.kubeconfig)
+            await fleet.start_controllers(fleet.kubeconfig if direct else proxy.kubeconfig)
             yield fleet, proxy, git
         finally:
             await fleet.kill()

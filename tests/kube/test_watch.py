@@ -91,7 +91,14 @@ async def test_frames_are_whole_however_the_bytes_arrive(
     assert [name for _, name, _ in await first(6, client)] == ["", *"abcde"]
 
 
-async def test_a_broken_stream_is_taken_up_where_it_broke(
+@pytest.fixture
+def short_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams are asked to last so short that they end in time at once."""
+    monkeypatch.setattr("afflux.kube.watch.STREAM_SECONDS", (1, 1))
+
+
+@pytest.mark.usefixtures("short_streams")
+async def test_a_stream_that_ended_in_time_is_taken_up_where_it_ended(
     https_server: Any, client: KubeClient, answer_with: Any
 ) -> None:
     bookmark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "9"}}}
@@ -103,6 +110,20 @@ async def test_a_broken_stream_is_taken_up_where_it_broke(
     ]
     assert await first(3, client) == [("SYNCED", "", "6"), ("ADDED", "a", "7"), ("ADDED", "b", "10")]
     assert https_server.requests[3].query["resourceVersion"] == "9"
+
+
+async def test_after_a_stream_that_broke_all_is_told_as_it_is_now(
+    https_server: Any, client: KubeClient, answer_with: Any
+) -> None:
+    """Nobody says whether the server at the other end is still the same."""
+    https_server.answers = [
+        answer_with(THINGS),
+        answer_with(listing(6, thing("gone", 5))),
+        streaming({"type": "ADDED", "object": thing("a", 7)}),
+        answer_with(listing(4, thing("a", 3))),
+        streaming(),
+    ]
+    assert (await first(6, client))[3:] == [("DELETED", "gone", "4"), ("MODIFIED", "a", "3"), ("SYNCED", "", "4")]
 
 
 async def test_after_a_gap_only_the_differences_are_told(
@@ -156,6 +177,7 @@ AWAY = [
 ]
 
 
+@pytest.mark.usefixtures("short_streams")
 @pytest.mark.parametrize(("code", "message"), AWAY)
 async def test_after_the_server_was_away_all_is_told_as_it_is_now(
     https_server: Any, client: KubeClient, answer_with: Any, code: int, message: str
@@ -178,6 +200,7 @@ async def test_after_the_server_was_away_all_is_told_as_it_is_now(
     ]
 
 
+@pytest.mark.usefixtures("short_streams")
 async def test_a_throttled_watch_goes_on_where_it_was(https_server: Any, client: KubeClient, answer_with: Any) -> None:
     throttled = answer_with({"kind": "Status", "message": "slow down", "code": 429}, 429)
     https_server.answers = [

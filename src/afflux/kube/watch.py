@@ -31,6 +31,9 @@ Key: TypeAlias = tuple[str, str]
 STREAM_SECONDS = (290, 350)
 """How long a stream is asked to last; a random length, so that they don't all end at once."""
 
+_PUNCTUALITY = 1.0
+"""Seconds by which the server may end a stream sooner than asked."""
+
 HEALTHY_SECONDS = 5.0
 """A stream that lasted longer broke by accident: it is taken up again at once."""
 
@@ -56,15 +59,17 @@ async def watch(
     since: str = "",
     on_error: Callable[[KubeError], bool] | None = None,
 ) -> AsyncGenerator[WatchEvent, None]:
-    """List, then watch, for as long as somebody listens; broken streams are taken up where they broke.
+    """List, then watch, for as long as somebody listens; a stream that lasted as long as asked is taken up where it
+    ended.
 
     After a gap (410) the kind is listed again and only the differences are told: an object that vanished meanwhile
-    comes as ``DELETED`` with its name, namespace and uid alone. After the server was away everything is told again,
-    since one that was restored from a backup may have other objects, and older ones, under versions that it has used
-    before. A kind that isn't served yet is waited for, one that is served no longer has lost its objects. ``on_error``
-    is told of every trouble; the watch goes on with backoff if it returns True (without it: always), otherwise the
-    error is raised. ``since`` is a resourceVersion that the caller knows the objects at: nothing is listed, only what
-    happened after it is told.
+    comes as ``DELETED`` with its name, namespace and uid alone. After a stream that broke, or any failure of the
+    server, everything is told again: another server may answer now, or one that was restored from a backup. That one
+    has other objects, and older ones, under versions that were used before, and tells nothing of it to a watch that
+    goes on from a version that it doesn't have. A kind that isn't served yet is waited for, one that is served no
+    longer has lost its objects. ``on_error`` is told of every trouble; the watch goes on with backoff if it returns
+    True (without it: always), otherwise the error is raised. ``since`` is a resourceVersion that the caller knows the
+    objects at: nothing is listed, only what happened after it is told.
     """
     follower = _Follower(client, gvk, selection, since, resource_version=since)
     pause = FIRST_PAUSE
@@ -100,6 +105,8 @@ class _Follower:
     """By namespace and name: uid and resource version."""
     streams: bool = False
     """Whether the server had begun to tell what happens when the last attempt ended."""
+    lasts_until: float = 0.0
+    """When the stream may end, by the monotonic clock."""
 
     async def events(self) -> AsyncGenerator[WatchEvent, None]:
         """What happens until the stream ends."""
@@ -117,6 +124,8 @@ class _Follower:
                 happened = self._read(parsed(line))
                 if happened is not None:
                     yield happened
+        if time.monotonic() < self.lasts_until:
+            raise Unreachable("the watch ended before its time")
 
     async def _listed(self) -> list[WatchEvent]:
         """The differences between what has been told and what is there; then ``SYNCED``."""
@@ -139,7 +148,7 @@ class _Follower:
             self.client.mapper.forget(self.gvk)
         if isinstance(error, Gone):
             self.resource_version = ""
-        elif is_away(error) and not (self.streams and isinstance(error, Unreachable)):
+        elif is_away(error):
             self.resource_version = ""
             self.told = {key: (uid, "") for key, (uid, _) in self.told.items()}
         return []
@@ -198,7 +207,7 @@ class _Follower:
         rest = b""
         stream = self.client.transport.stream(request, self.client.impersonation, silence=seconds + 15.0)
         async with stream as chunks:
-            self.streams = True
+            self.streams, self.lasts_until = True, time.monotonic() + seconds - _PUNCTUALITY
             async for chunk in chunks:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
