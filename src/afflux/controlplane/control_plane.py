@@ -33,6 +33,7 @@ from afflux.controlplane.served_kind import StorageKey
 from afflux.controlplane.server import BODY_BYTES, ApiHandler, Committed
 from afflux.controlplane.simulation import EVERYTHING, PROTECTION_ONLY, Simulation
 from afflux.controlplane.store import Store
+from afflux.controlplane.structural.rulings import RuleCourt
 from afflux.controlplane.verbs.dispatch import Dispatcher
 from afflux.controlplane.verbs.logs import PodLogs
 from afflux.controlplane.writer import Writer
@@ -109,7 +110,8 @@ class ControlPlane:
         registry = KindRegistry(builtin_served_kinds(MINOR))
         writer = Writer(store, registry)
         authority, token = self._credentials()
-        fan_out = FanOut(store)
+        fan_out, court = FanOut(store), RuleCourt()
+        self._stack.callback(court.close)
         registry.on_removal(fan_out.close_kind)
         handler = ApiHandler(
             dispatcher=Dispatcher(
@@ -118,10 +120,11 @@ class ControlPlane:
             fan_out=fan_out,
             fixed=FixedPaths(registry, builtin_schemas(MINOR)),
             pod_logs=PodLogs(self._settings.pod_logs),
+            court=court,
             committed=_committing(journal),
             host=self._settings.host,
         )
-        await self._start_controllers(writer, authority)
+        await self._start_controllers(writer, authority, court)
         await _furnished(store)
         port = await self._listen(handler, authority)
         self._stack.callback(fan_out.close)
@@ -155,11 +158,11 @@ class ControlPlane:
             write_private(token_file, secrets.token_urlsafe(32))
         return Authority.load_or_create(self._data_dir / "tls"), token_file.read_text().strip()
 
-    async def _start_controllers(self, writer: Writer, authority: Authority) -> None:
-        access = LocalAccess(writer, _CONTROLLERS)
+    async def _start_controllers(self, writer: Writer, authority: Authority, court: RuleCourt) -> None:
+        access = LocalAccess(writer, _CONTROLLERS, court)
         self._stack.push_async_callback(self._end_tasks)
         store, registry = writer.store, writer.registry
-        api_server = LocalAccess(writer, _API_SERVER)
+        api_server = LocalAccess(writer, _API_SERVER, court)
         self._run(CrdController(store, api_server, registry).run())
         root_ca = authority.ca_pem.decode()
         self._run(NamespaceController(store, access, registry, api_server=api_server, root_ca=root_ca).run())
@@ -167,7 +170,7 @@ class ControlPlane:
         self._run(EventExpiry(store, access).run())
         delay = self._settings.simulation_delay
         parts = PROTECTION_ONLY if delay is None else EVERYTHING
-        self._run(Simulation(lambda manager: LocalAccess(writer, manager), delay or 0.0, parts=parts).run())
+        self._run(Simulation(lambda manager: LocalAccess(writer, manager, court), delay or 0.0, parts=parts).run())
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
         self._tasks.append(asyncio.create_task(work))

@@ -15,6 +15,7 @@ from afflux.controlplane.event_queue import EventQueue
 from afflux.controlplane.pipeline import Author, User
 from afflux.controlplane.served_kind import ServedKind
 from afflux.controlplane.stored import StoredObject
+from afflux.controlplane.structural.rulings import RuleCourt
 from afflux.controlplane.writer import Writer
 from afflux.objects.identity import GroupVersionKind, gvk_of
 from afflux.objects.manifest import Manifest, metadata_of
@@ -28,8 +29,9 @@ _USER = User("system:kube-controller-manager", groups=("system:masters", "system
 class LocalAccess:
     """Reads and writes as one field manager. Writes take effect at once; they don't wait for the journal."""
 
-    def __init__(self, writer: Writer, field_manager: str) -> None:
+    def __init__(self, writer: Writer, field_manager: str, court: RuleCourt) -> None:
         self._writer = writer
+        self._court = court
         self._manager = field_manager
 
     async def get(self, gvk: GroupVersionKind, namespace: str, name: str) -> Manifest | None:
@@ -66,17 +68,26 @@ class LocalAccess:
 
     async def update(self, manifest: Manifest, subresource: str = "") -> Manifest:
         await _clients_first()
-        kind, metadata = self._kind(gvk_of(manifest)), metadata_of(manifest)
-        live = self._live(kind, metadata.get("namespace") or "", metadata.get("name") or "")
-        return self._replace(kind, live, manifest, subresource)
+        kind, metadata, author = self._kind(gvk_of(manifest)), metadata_of(manifest), self._author()
+        namespace, name = metadata.get("namespace") or "", metadata.get("name") or ""
+
+        def write() -> Manifest:
+            return self._replace(kind, self._live(kind, namespace, name), manifest, author, subresource)
+
+        return await self._court.settled(write, author.rulings)
 
     async def patch(
         self, gvk: GroupVersionKind, namespace: str, name: str, patch: Manifest, subresource: str = ""
     ) -> Manifest:
         await _clients_first()
-        kind = self._kind(gvk)
-        live = self._live(kind, namespace, name)
-        return self._replace(kind, live, apply_merge_patch(from_storage(kind, live.manifest), patch), subresource)
+        kind, author = self._kind(gvk), self._author()
+
+        def write() -> Manifest:
+            live = self._live(kind, namespace, name)
+            patched = apply_merge_patch(from_storage(kind, live.manifest), patch)
+            return self._replace(kind, live, patched, author, subresource)
+
+        return await self._court.settled(write, author.rulings)
 
     async def bind(self, namespace: str, pod: str, node: str) -> None:
         await _clients_first()
@@ -101,8 +112,9 @@ class LocalAccess:
         options = DeleteOptions(propagation=propagation, grace_seconds=grace_seconds, uid=uid)
         delete(self._writer, kind, live, options, self._author())
 
-    def _replace(self, kind: ServedKind, live: StoredObject, manifest: Manifest, subresource: str) -> Manifest:
-        author = self._author()
+    def _replace(
+        self, kind: ServedKind, live: StoredObject, manifest: Manifest, author: Author, subresource: str
+    ) -> Manifest:
         body = decoded(kind, manifest, author)
         return from_storage(kind, self._writer.update(kind, live, body, author, subresource).manifest)
 

@@ -33,6 +33,7 @@ from afflux.controlplane.options import Options
 from afflux.controlplane.persistence import StateError
 from afflux.controlplane.pipeline import User
 from afflux.controlplane.routes import Target, parse_target
+from afflux.controlplane.structural.rulings import RuleCourt
 from afflux.controlplane.verbs import logs
 from afflux.controlplane.verbs.dispatch import Dispatcher, verb_of
 from afflux.controlplane.verbs.read import live_object
@@ -67,6 +68,7 @@ class ApiHandler:
     fan_out: FanOut
     fixed: FixedPaths
     pod_logs: logs.PodLogs
+    court: RuleCourt
     committed: Committed
     host: str
 
@@ -148,7 +150,7 @@ class ApiHandler:
             self.dispatcher.authorize(api_request, "watch")
             watch = Watch(self.dispatcher.writer.store, self.fan_out, api_request)
             return await _stream(request, watch.lines(), JSON)
-        answer = self.dispatcher.answer(api_request)
+        answer = await self.court.settled(lambda: self.dispatcher.answer(api_request), api_request.rulings)
         if answer.wrote and not api_request.options.has("dryRun"):
             await self.committed()
         return _response(answer)

@@ -26,6 +26,7 @@ from afflux.controlplane.pipeline import Author, WriteContext, WriteVerb, Writte
 from afflux.controlplane.served_kind import ServedKind
 from afflux.controlplane.store import ObjectTooLarge, Store
 from afflux.controlplane.stored import StoredObject
+from afflux.controlplane.structural.rulings import Rulings
 from afflux.controlplane.typed import decode_typed
 from afflux.controlplane.validation import validate
 from afflux.objects.manifest import Manifest, metadata_of
@@ -58,13 +59,14 @@ class Writer:
             registry=self.registry,
             now=self.now(),
             warnings=author.warnings,
+            rulings=author.rulings,
         )
 
     def create(self, kind: ServedKind, namespace: str, body: Manifest, author: Author) -> Written:
         """Create an object from a body; the name may be generated."""
         if metadata_of(body).get("resourceVersion"):
             raise internal("resourceVersion should not be set on objects to be created")
-        body = self._with_name(kind, namespace, body)
+        body = self._with_name(kind, namespace, body, author.rulings)
         context = self.context(kind, "create", author)
         new = _defaulted(kind, stamped(kind, _reset_status(kind, body), namespace, context.now))
         # What admission adds is nobody's: ownership is of what the client wrote, defaults included.
@@ -116,14 +118,15 @@ class Writer:
             return Written(to_storage(kind, new), None, removed=True)
         return self._stored(kind, new, author)
 
-    def _with_name(self, kind: ServedKind, namespace: str, body: Manifest) -> Manifest:
+    def _with_name(self, kind: ServedKind, namespace: str, body: Manifest, rulings: Rulings) -> Manifest:
         metadata = metadata_of(body)
         prefix = metadata.get("generateName")
         if prefix and not metadata.get("name"):
             for _ in range(_NAME_TRIES):
-                name = generated_name(prefix)
+                name = rulings.name = rulings.name or generated_name(prefix)
                 if self.store.get(kind.storage, namespace, name) is None:
                     return {**body, "metadata": {**metadata, "name": name}}
+                rulings.name = ""
             raise already_exists(kind.named(name))
         live = self.store.get(kind.storage, namespace, metadata.get("name") or "")
         if live is not None:
@@ -137,7 +140,7 @@ class Writer:
         new = admit(context, new, old)
         errors = list(metadata_errors(kind, new, old))
         if kind.is_custom:
-            errors += structural.validate(kind, new, old, context.warnings)
+            errors += structural.validate(kind, new, old, context.warnings, context.rulings)
         else:
             errors += validate(kind, new, old)
         if errors:
