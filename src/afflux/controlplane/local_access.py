@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from afflux.controlplane import binding
 from afflux.controlplane.access import ChangeEvent, Listing, Propagation
@@ -26,12 +26,26 @@ _POD = GroupVersionKind("", "v1", "Pod")
 _USER = User("system:kube-controller-manager", groups=("system:masters", "system:authenticated"))
 
 
-class LocalAccess:
-    """Reads and writes as one field manager. Writes take effect at once; they don't wait for the journal."""
+ClientsFirst = Callable[[], Awaitable[None]]
 
-    def __init__(self, writer: Writer, field_manager: str, court: RuleCourt) -> None:
+
+async def give_way() -> None:
+    """Give waiting requests their turn."""
+    await asyncio.sleep(0)
+
+
+class LocalAccess:
+    """Reads and writes as one field manager. Writes take effect at once; they don't wait for the journal.
+
+    ``clients_first`` is awaited before each write: a controller's writes wait for nothing, and would run on and on.
+    """
+
+    def __init__(
+        self, writer: Writer, field_manager: str, court: RuleCourt, clients_first: ClientsFirst = give_way
+    ) -> None:
         self._writer = writer
         self._court = court
+        self._clients_first = clients_first
         self._manager = field_manager
 
     async def get(self, gvk: GroupVersionKind, namespace: str, name: str) -> Manifest | None:
@@ -59,7 +73,7 @@ class LocalAccess:
                 yield ChangeEvent(event.type, from_storage(kind, event.object.manifest))
 
     async def create(self, manifest: Manifest) -> Manifest:
-        await _clients_first()
+        await self._clients_first()
         kind = self._kind(gvk_of(manifest))
         author = self._author()
         body = decoded(kind, manifest, author)
@@ -67,7 +81,7 @@ class LocalAccess:
         return from_storage(kind, written.manifest)
 
     async def update(self, manifest: Manifest, subresource: str = "") -> Manifest:
-        await _clients_first()
+        await self._clients_first()
         kind, metadata, author = self._kind(gvk_of(manifest)), metadata_of(manifest), self._author()
         namespace, name = metadata.get("namespace") or "", metadata.get("name") or ""
 
@@ -79,7 +93,7 @@ class LocalAccess:
     async def patch(
         self, gvk: GroupVersionKind, namespace: str, name: str, patch: Manifest, subresource: str = ""
     ) -> Manifest:
-        await _clients_first()
+        await self._clients_first()
         kind, author = self._kind(gvk), self._author()
 
         def write() -> Manifest:
@@ -90,7 +104,7 @@ class LocalAccess:
         return await self._court.settled(write, author.rulings)
 
     async def bind(self, namespace: str, pod: str, node: str) -> None:
-        await _clients_first()
+        await self._clients_first()
         kind = self._kind(_POD)
         binding.bind(self._writer, kind, self._live(kind, namespace, pod), node, self._author())
 
@@ -104,7 +118,7 @@ class LocalAccess:
         propagation: Propagation = "Background",
         grace_seconds: int | None = None,
     ) -> None:
-        await _clients_first()
+        await self._clients_first()
         kind = self._kind(gvk)
         live = self._writer.store.get(kind.storage, namespace, name)
         if live is None:
@@ -115,7 +129,7 @@ class LocalAccess:
     def _replace(
         self, kind: ServedKind, live: StoredObject, manifest: Manifest, author: Author, subresource: str
     ) -> Manifest:
-        body = decoded(kind, manifest, author)
+        body = decoded(kind, manifest, author, live=from_storage(kind, live.manifest))
         return from_storage(kind, self._writer.update(kind, live, body, author, subresource).manifest)
 
     def _author(self) -> Author:
@@ -132,8 +146,3 @@ class LocalAccess:
         if live is None:
             raise not_found(kind.named(name))
         return live
-
-
-async def _clients_first() -> None:
-    """Give waiting requests their turn: a controller's writes wait for nothing, and would run on and on."""
-    await asyncio.sleep(0)

@@ -62,12 +62,14 @@ class ResetFields(NamedTuple):
         """The fields without those that are reset."""
         if not self.ignored and not self.only:
             return fields
-        size = len(self.only)
-        return frozenset(
-            path
-            for path in fields
-            if path[:size] == self.only and not any(path[: len(prefix)] == prefix for prefix in self.ignored)
-        )
+        kept: Iterable[Path] = fields
+        if self.only:
+            size, only = len(self.only), self.only
+            kept = [path for path in kept if path[:size] == only]
+        for prefix in self.ignored:
+            size = len(prefix)
+            kept = [path for path in kept if path[:size] != prefix]
+        return frozenset(kept)
 
 
 class Writing(NamedTuple):

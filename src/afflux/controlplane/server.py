@@ -62,7 +62,8 @@ Committed = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class ApiHandler:
-    """Handles every HTTP request of a plane. ``committed`` waits until what was written is durable."""
+    """Handles every HTTP request of a plane. ``committed`` waits until what was written is durable; ``patience`` is how
+    many seconds a body may take."""
 
     dispatcher: Dispatcher
     fan_out: FanOut
@@ -71,6 +72,7 @@ class ApiHandler:
     court: RuleCourt
     committed: Committed
     host: str
+    patience: float
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; refusals become Status objects."""
@@ -140,7 +142,7 @@ class ApiHandler:
             options=Options(request.rel_url.raw_query_string, _OPTIONS_KINDS.get(request.method, "ListOptions")),
             user=user,
             form=negotiate(request.headers.get("Accept", "")),
-            body=await _body(request),
+            body=await _body(request, self.patience),
             content_type=request.headers.get("Content-Type", JSON),
             user_agent=request.headers.get("User-Agent", ""),
         )
@@ -202,11 +204,14 @@ def _check_host(header: str, served: str) -> None:
         raise ApiStatusError(421, "BadRequest", f'this server is not "{host}"') from None
 
 
-async def _body(request: web.BaseRequest) -> bytes:
+async def _body(request: web.BaseRequest, patience: float) -> bytes:
     if not request.body_exists:
         return b""
     try:
-        return await request.read()
+        async with asyncio.timeout(patience):
+            return await request.read()
+    except TimeoutError:
+        raise ApiStatusError(408, "Timeout", f"the request's body did not arrive within {patience:g} s") from None
     except web.HTTPRequestEntityTooLarge:
         raise too_large(f"Request entity too large: limit is {BODY_BYTES}") from None
 

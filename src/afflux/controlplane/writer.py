@@ -89,7 +89,7 @@ class Writer:
         check_preconditions(kind, live, body)
         context = self.context(kind, "update", author, subresource)
         before = from_storage(kind, live.manifest)
-        new = _defaulted(kind, _merged_parts(kind, carried_over(body, before), before, subresource))
+        new = _defaulted(kind, _merged_parts(kind, carried_over(body, before), before, subresource), before)
         new = ownership.after_update(kind, before, new, ownership.Updating(author.manager, context.now, subresource))
         new = _next_generation(context, self._admitted(context, new, before), before)
         return self.replaced(kind, live, new, author)
@@ -102,8 +102,8 @@ class Writer:
         context = self.context(kind, "update", author, applying.subresource)
         before = from_storage(kind, live.manifest)
         applied = ownership.applied(kind, before, body, applying)
-        merged = carried_over(_typed(kind, applied.object), before)
-        new = _defaulted(kind, _merged_parts(kind, merged, before, applying.subresource))
+        merged = carried_over(_typed(kind, applied.object, before), before)
+        new = _defaulted(kind, _merged_parts(kind, merged, before, applying.subresource), before)
         new = with_managed_fields(new, applied.managed_fields)
         new = _next_generation(context, self._admitted(context, new, before), before)
         return self.replaced(kind, live, new, author)
@@ -179,13 +179,13 @@ def check_preconditions(kind: ServedKind, live: StoredObject, body: Manifest) ->
         raise modified(about)
 
 
-def _defaulted(kind: ServedKind, manifest: Manifest) -> Manifest:
-    return structural.default(kind, manifest) if kind.is_custom else apply_defaults(kind, manifest)
+def _defaulted(kind: ServedKind, manifest: Manifest, live: Manifest | None = None) -> Manifest:
+    return structural.default(kind, manifest) if kind.is_custom else apply_defaults(kind, manifest, live)
 
 
-def _typed(kind: ServedKind, merged: Manifest) -> Manifest:
+def _typed(kind: ServedKind, merged: Manifest, live: Manifest | None = None) -> Manifest:
     """What an apply left, without the nulls and empty values that a struct would not print."""
-    return merged if kind.is_custom else decode_typed(kind, merged)[0]
+    return merged if kind.is_custom else decode_typed(kind, merged, live)[0]
 
 
 def _reset_status(kind: ServedKind, body: Manifest) -> Manifest:

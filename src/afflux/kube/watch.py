@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from afflux.kube.client import EVERYTHING, KubeClient, Selection
-from afflux.kube.errors import Gone, KubeError, NoMatch, NotFound, error_from_status, parsed
+from afflux.kube.errors import Gone, KubeError, NoMatch, NotFound, Unreachable, error_from_status, parsed
 from afflux.kube.transport import Request
 from afflux.objects.identity import GroupVersionKind
 from afflux.objects.manifest import Json, Manifest, metadata_of
@@ -25,6 +25,8 @@ HEALTHY_SECONDS = 5.0
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
+LARGEST_FRAME = 32 * 1024 * 1024
+"""Bytes of one event; an object of a real server has 3 MiB at the most."""
 
 
 class WatchEvent(NamedTuple):
@@ -165,6 +167,9 @@ class _Follower:
                 for line in lines:
                     if line:
                         yield line
+                if len(rest) > LARGEST_FRAME:
+                    server = self.client.transport.config.server
+                    raise Unreachable(f"{server}: an event of more than {LARGEST_FRAME} bytes was not read")
 
 
 def _key(item: Manifest) -> Key:
