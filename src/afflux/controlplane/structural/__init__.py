@@ -38,6 +38,7 @@ _UNCHECKED = FieldError(
 )
 
 _schemas: WeakKeyDictionary[ServedKind, SchemaNode] = WeakKeyDictionary()
+_stored_schemas: WeakKeyDictionary[ServedKind, SchemaNode] = WeakKeyDictionary()
 
 
 def prune(kind: ServedKind, manifest: Manifest) -> tuple[Manifest, list[str]]:
@@ -48,6 +49,15 @@ def prune(kind: ServedKind, manifest: Manifest) -> tuple[Manifest, list[str]]:
 def default(kind: ServedKind, manifest: Manifest) -> Manifest:
     """The object with its schema's defaults; nulls where none are allowed take the default or go."""
     return default_resource(_schema(kind), manifest)
+
+
+def as_stored(kind: ServedKind, manifest: Manifest) -> Manifest:
+    """The object as the version that is stored declares it: what only another version knows is lost."""
+    schema = _stored_schemas.get(kind)
+    if schema is None:
+        versions = kind.custom.versions if kind.custom else {}
+        schema = _stored_schemas[kind] = read_schema(versions.get(kind.storage_gvk.version) or {})
+    return default_resource(schema, prune_resource(schema, manifest)[0])
 
 
 def has_defaults(kind: ServedKind) -> bool:
