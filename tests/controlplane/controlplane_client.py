@@ -83,13 +83,18 @@ class Api:
             yield events()
 
 
+def authority_of(plane: ControlPlane) -> str:
+    """The plane's CA, as PEM."""
+    cluster = yaml.safe_load(plane.kubeconfig)["clusters"][0]["cluster"]
+    return base64.b64decode(cluster["certificate-authority-data"]).decode()
+
+
 @asynccontextmanager
 async def client_of(plane: ControlPlane) -> AsyncIterator[Api]:
     """A client that trusts the plane's CA and holds its token."""
     config = yaml.safe_load(plane.kubeconfig)
     cluster = config["clusters"][0]["cluster"]
-    ca = base64.b64decode(cluster["certificate-authority-data"]).decode()
-    context = ssl.create_default_context(cadata=ca)
+    context = ssl.create_default_context(cadata=authority_of(plane))
     connector = aiohttp.TCPConnector(ssl=context, limit=0)
     async with aiohttp.ClientSession(connector=connector, read_bufsize=2**22) as session:
         yield Api(cluster["server"], config["users"][0]["user"]["token"], session)

@@ -8,6 +8,7 @@ from afflux.controlplane.kind_registry import KindRegistry
 from afflux.controlplane.local_access import LocalAccess
 from afflux.controlplane.printers.column import seconds_of
 from afflux.controlplane.store import Store
+from afflux.controlplane.structural.rulings import RuleCourt
 from afflux.controlplane.writer import Writer
 
 CREATED = "2026-01-01T00:00:00Z"
@@ -21,7 +22,7 @@ def event(name: str, **more: Any) -> dict[str, Any]:
 
 async def test_only_what_was_not_repeated_for_an_hour_goes() -> None:
     writer = Writer(Store(), KindRegistry(builtin_served_kinds("1.36")), now=lambda: CREATED)
-    access = LocalAccess(writer, "test")
+    access = LocalAccess(writer, "test", RuleCourt())
     await access.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}})
     await access.create(event("old"))
     await access.create(event("repeated", lastTimestamp="2026-01-01T00:30:00Z"))

@@ -1,11 +1,14 @@
 """Requests made to break the server, or to be taken for somebody else."""
 
+import asyncio
 import base64
 import json
+import ssl
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from controlplane_client import JSON_PATCH, STRATEGIC, Api, client_of
+from controlplane_client import JSON_PATCH, STRATEGIC, Api, authority_of, client_of
 
 from afflux.controlplane.control_plane import ControlPlane, Settings
 
@@ -88,3 +91,25 @@ async def test_who_may_impersonate_a_user_may_not_take_a_group_with_it() -> None
     assert 'User "bob" cannot list' in as_bob.json["message"]
     assert (as_master.status, as_master.json["reason"]) == (403, "Forbidden")
     assert 'cannot impersonate resource "groups"' in as_master.json["message"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "answered"),
+    [
+        (b"GET /version HTTP/1.1\r\nHost: loc", b""),
+        (b"", b""),
+        (
+            b"POST %PATH% HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %TOKEN%\r\nContent-Length: 9\r\n\r\n{",
+            b"408",
+        ),
+    ],
+)
+async def test_a_request_that_never_ends_is_not_waited_for(sent: bytes, answered: bytes) -> None:
+    async with ControlPlane(settings=Settings(patience=0.3)) as plane, client_of(plane) as api:
+        address, trust = urlsplit(plane.address), ssl.create_default_context(cadata=authority_of(plane))
+        reader, writer = await asyncio.open_connection(address.hostname, address.port, ssl=trust)
+        writer.write(sent.replace(b"%PATH%", PATH.encode()).replace(b"%TOKEN%", api.token.encode()))
+        async with asyncio.timeout(20):
+            received = await reader.read()
+        assert received[9:12] == answered
+        writer.close()

@@ -1,11 +1,23 @@
 """Who owns replicas after a write to ``/scale``, and whom an apply there meets: as a real 1.36 server answers."""
 
+from collections.abc import AsyncIterator
 from typing import Any
+
+import pytest
+
+from afflux.controlplane.control_plane import ControlPlane, Settings
 
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 REPLICAS = {"f:spec": {"f:replicas": {}}}
+
+
+@pytest.fixture
+async def plane() -> AsyncIterator[ControlPlane]:
+    """Nobody but the tests' own managers writes."""
+    async with ControlPlane(settings=Settings(simulation_delay=None)) as running:
+        yield running
 
 
 def deployment(**spec: Any) -> dict[str, Any]:

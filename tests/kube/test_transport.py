@@ -1,3 +1,4 @@
+import contextlib
 from dataclasses import replace
 from typing import Any
 
@@ -320,3 +321,20 @@ async def test_a_group_never_leads_to_another_path(https_server: Any, client: Ku
 def test_nobody_can_not_be_impersonated(client: KubeClient) -> None:
     with pytest.raises(ValueError, match="nobody to impersonate"):
         client.impersonating("", ("system:masters",))
+
+
+@pytest.mark.parametrize("sized", [True, False])
+async def test_an_answer_without_end_is_not_read(https_server: Any, transport: Transport, sized: bool) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "100000"} if sized else {})
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(1000):
+                await response.write(b"x" * 100)
+        return response
+
+    https_server.answers = [endless]
+    transport.largest_answer = 50_000
+    with pytest.raises(Unreachable, match="more than 50000 bytes"):
+        await transport.send(Request("GET", "/version"))
+    assert len(https_server.requests) == 1

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
@@ -262,3 +263,21 @@ async def test_whoever_asks_is_told_of_trouble_and_may_stop(
     with pytest.raises(Forbidden, match="things is forbidden"):
         await first(1, client, on_error=stop)
     assert len(troubles) == 2
+
+
+async def test_an_event_without_end_breaks_the_watch_off(
+    https_server: Any, client: KubeClient, answer_with: Any
+) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(100):
+                await response.write(b"x" * 2**20)
+        return response
+
+    problems: list[KubeError] = []
+    https_server.answers = [answer_with(THINGS), answer_with(listing(1, thing("a", 1))), endless]
+    with pytest.raises(KubeError):
+        await first(3, client, on_error=problems.append)
+    assert any("an event of more than" in str(problem) for problem in problems)

@@ -188,7 +188,7 @@ def test_writes_kustomizes_bytes() -> None:
         "tab": "a\tb",
     }
     assert dump(value) == (
-        'a2: 1.2345678901234567e+19\na10: 1.2345675e+06\nemoji: "\\U0001F600"\n'
+        'a2: 12345678901234567890\na10: 1.2345675e+06\nemoji: "\\U0001F600"\n'
         '"on":\n  a: []\n  b: 1.5\n  c: {}\n  d: null\n  e: true\n'
         'tab: "a\\tb"\ntext: |\n  a\n   b\n'
         '"y":\n- "y"\n- "true"\n- "1"\n- "1e3"\n- "12:30:45"\n- "2001-01-01"\n- "~"\n- ".inf"\n- <<\n- =\n'

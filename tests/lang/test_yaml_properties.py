@@ -11,8 +11,9 @@ STRINGS = st.one_of(
     st.sampled_from(["y", "no", "1e3", "012", "0x1f", "1_000", "2001-01-01", "12:30:45", "~", "<<", "=", ".inf", "-"]),
     st.text(alphabet=" \n\t#:-?[]{}'\"|>&*!%@`,ab", max_size=20),
 )
+FLOATS = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)
 NUMBERS = st.one_of(
-    st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)
+    st.integers(-(2**63), 2**64 - 1), FLOATS.filter(lambda number: not number.is_integer() or abs(number) < 2**53)
 )
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), NUMBERS, STRINGS),
@@ -27,6 +28,11 @@ def test_what_is_written_reads_back_the_same_in_both_dialects(value: Json) -> No
     text = dump(value)
     assert load(text, dialect=KUBERNETES) == value
     assert load(text, dialect=KUSTOMIZE) == value
+
+
+@given(FLOATS.filter(float.is_integer))
+def test_a_large_whole_number_is_written_with_the_digits_that_tell_it(number: float) -> None:
+    assert float(load(dump({"value": number}))["value"]) == number
 
 
 @given(st.lists(OBJECTS, max_size=3))

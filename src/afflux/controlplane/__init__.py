@@ -18,6 +18,7 @@ The seams inside the package
         default    ``defaults.apply_defaults(kind, manifest) -> Manifest`` or ``structural.default(kind, manifest)``
         admit      ``admission.admit(context, new, old) -> Manifest``; raises ``ApiStatusError``
         validate   ``validation.validate(kind, new, old) -> list[FieldError]``, or ``structural.validate(...)`` likewise
+                   (where rules may take long: ``RulingNeeded``; ``RuleCourt`` asks a worker, the write is walked again)
         own        ``managed_fields``
         store      nothing when the result equals the live object; else one number, one event
 

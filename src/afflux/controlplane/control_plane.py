@@ -8,6 +8,7 @@ import secrets
 import socket
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -15,6 +16,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from afflux.controlplane.access import AccessFactory
 from afflux.controlplane.authentication import Authenticator
 from afflux.controlplane.authorization import Authorizer
 from afflux.controlplane.builtin_kinds import builtin_served_kinds
@@ -26,13 +28,14 @@ from afflux.controlplane.fixed_paths import FixedPaths
 from afflux.controlplane.garbage import GarbageCollector
 from afflux.controlplane.kind_registry import KindRegistry
 from afflux.controlplane.kubeconfig import kubeconfig, write_private
-from afflux.controlplane.local_access import LocalAccess
+from afflux.controlplane.local_access import ClientsFirst, LocalAccess, give_way
 from afflux.controlplane.namespaces import NamespaceController
 from afflux.controlplane.persistence import SqliteJournal, StateError, locked
 from afflux.controlplane.served_kind import StorageKey
 from afflux.controlplane.server import BODY_BYTES, ApiHandler, Committed
 from afflux.controlplane.simulation import EVERYTHING, PROTECTION_ONLY, Simulation
 from afflux.controlplane.store import Store
+from afflux.controlplane.structural.rulings import RuleCourt
 from afflux.controlplane.verbs.dispatch import Dispatcher
 from afflux.controlplane.verbs.logs import PodLogs
 from afflux.controlplane.writer import Writer
@@ -57,7 +60,8 @@ class Settings:
     """How a plane runs. ``port`` 0 means any free one, the same as before where there is a data directory.
 
     ``pod_logs`` maps ``namespace/name`` of a Pod or Deployment to a file. ``simulation_delay`` is in seconds; None
-    leaves workloads alone.
+    leaves workloads alone. ``patience`` is how many seconds a connection may be idle, or take over the head or the body
+    of a request.
     """
 
     host: str = "127.0.0.1"
@@ -65,6 +69,7 @@ class Settings:
     pod_logs: Mapping[str, Path] = field(default_factory=dict)
     enforce_rbac: bool = False
     simulation_delay: float | None = 0.0
+    patience: float = 120.0
 
 
 class ControlPlane:
@@ -109,7 +114,8 @@ class ControlPlane:
         registry = KindRegistry(builtin_served_kinds(MINOR))
         writer = Writer(store, registry)
         authority, token = self._credentials()
-        fan_out = FanOut(store)
+        fan_out, court = FanOut(store), RuleCourt()
+        self._stack.callback(court.close)
         registry.on_removal(fan_out.close_kind)
         handler = ApiHandler(
             dispatcher=Dispatcher(
@@ -118,10 +124,13 @@ class ControlPlane:
             fan_out=fan_out,
             fixed=FixedPaths(registry, builtin_schemas(MINOR)),
             pod_logs=PodLogs(self._settings.pod_logs),
+            court=court,
             committed=_committing(journal),
             host=self._settings.host,
+            patience=self._settings.patience,
         )
-        await self._start_controllers(writer, authority)
+        access = partial(LocalAccess, writer, court=court, clients_first=_clients_first(journal))
+        await self._start_controllers(writer, authority, access)
         await _furnished(store)
         port = await self._listen(handler, authority)
         self._stack.callback(fan_out.close)
@@ -155,11 +164,10 @@ class ControlPlane:
             write_private(token_file, secrets.token_urlsafe(32))
         return Authority.load_or_create(self._data_dir / "tls"), token_file.read_text().strip()
 
-    async def _start_controllers(self, writer: Writer, authority: Authority) -> None:
-        access = LocalAccess(writer, _CONTROLLERS)
+    async def _start_controllers(self, writer: Writer, authority: Authority, access_of: AccessFactory) -> None:
+        access, api_server = access_of(_CONTROLLERS), access_of(_API_SERVER)
         self._stack.push_async_callback(self._end_tasks)
         store, registry = writer.store, writer.registry
-        api_server = LocalAccess(writer, _API_SERVER)
         self._run(CrdController(store, api_server, registry).run())
         root_ca = authority.ca_pem.decode()
         self._run(NamespaceController(store, access, registry, api_server=api_server, root_ca=root_ca).run())
@@ -167,7 +175,7 @@ class ControlPlane:
         self._run(EventExpiry(store, access).run())
         delay = self._settings.simulation_delay
         parts = PROTECTION_ONLY if delay is None else EVERYTHING
-        self._run(Simulation(lambda manager: LocalAccess(writer, manager), delay or 0.0, parts=parts).run())
+        self._run(Simulation(access_of, delay or 0.0, parts=parts).run())
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
@@ -181,7 +189,12 @@ class ControlPlane:
 
     async def _listen(self, handler: ApiHandler, authority: Authority) -> int:
         server = web.Server(
-            handler, request_factory=_request, handler_cancellation=True, access_log=None, keepalive_timeout=300
+            handler,
+            request_factory=_request,
+            handler_cancellation=True,
+            access_log=None,
+            # Counts from the last answer, whatever came since: a head that never ends is over then, too.
+            keepalive_timeout=self._settings.patience,
         )
         runner = web.ServerRunner(server, shutdown_timeout=_STOP_SECONDS)
         await runner.setup()
@@ -235,6 +248,18 @@ def _request(*parts: Json) -> web.BaseRequest:
     message, payload, protocol, writer, task = parts
     loop = asyncio.get_running_loop()
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=BODY_BYTES)
+
+
+def _clients_first(journal: SqliteJournal | None) -> ClientsFirst:
+    """What controllers do before they write."""
+    if journal is None:
+        return give_way
+
+    async def stand_back() -> None:
+        await give_way()
+        await journal.stand_back()
+
+    return stand_back
 
 
 def _committing(journal: SqliteJournal | None) -> Committed:

@@ -19,6 +19,7 @@ Convert = Callable[[Manifest], Manifest]
 _EVENT_FIELDS: Final = (
     ("involvedObject", "regarding"),
     ("message", "note"),
+    ("reportingComponent", "reportingController"),
     ("source", "deprecatedSource"),
     ("firstTimestamp", "deprecatedFirstTimestamp"),
     ("lastTimestamp", "deprecatedLastTimestamp"),
@@ -48,6 +49,12 @@ def to_storage(kind: ServedKind, manifest: Manifest) -> Manifest:
     """A manifest of the kind's version in the version that is stored."""
     if kind.gvk == kind.storage_gvk:
         return manifest
+    if kind.is_custom:
+        return structural.as_stored(kind, {**manifest, "apiVersion": kind.storage_gvk.api_version})
+    return _at_storage(kind, manifest)
+
+
+def _at_storage(kind: ServedKind, manifest: Manifest) -> Manifest:
     view = _VIEWS.get((kind.gvk.group, kind.gvk.kind))
     converted = view[0](manifest) if view else manifest
     return {**converted, "apiVersion": kind.storage_gvk.api_version}
@@ -64,6 +71,14 @@ def from_storage(kind: ServedKind, manifest: Manifest) -> Manifest:
     if kind.is_custom:
         return structural.default(kind, structural.prune(kind, converted)[0])
     return converted
+
+
+def seen_through(kind: ServedKind, source: ServedKind, manifest: Manifest) -> Manifest:
+    """A manifest of one version as it is at another one, nothing pruned and nothing defaulted."""
+    stored = manifest if source.gvk == source.storage_gvk else _at_storage(source, manifest)
+    view = _VIEWS.get((kind.gvk.group, kind.gvk.kind))
+    seen = view[1](stored) if view and kind.gvk != kind.storage_gvk else stored
+    return {**seen, "apiVersion": kind.gvk.api_version}
 
 
 def is_stored_form(kind: ServedKind, stored: StoredObject) -> bool:

@@ -32,7 +32,7 @@ def kinds_of_crd(crd: Manifest, since: int = 0) -> Iterator[ServedKind]:
 
 def _served(spec: Manifest, version: Manifest, storage_version: str) -> ServedKind:
     names, subresources = spec["names"], version.get("subresources") or {}
-    raw_schema = (version.get("schema") or {}).get("openAPIV3Schema") or {}
+    raw_schema = _raw_schema(version)
     kind = names["kind"]
     return ServedKind(
         gvk=GroupVersionKind(spec["group"], version["name"], kind),
@@ -53,6 +53,11 @@ def _served(spec: Manifest, version: Manifest, storage_version: str) -> ServedKi
     )
 
 
+def _raw_schema(version: Manifest) -> Manifest:
+    found: Manifest = (version.get("schema") or {}).get("openAPIV3Schema") or {}
+    return found
+
+
 def _subresources(group: str, version: str, kind: str, declared: Manifest) -> Iterator[Subresource]:
     verbs = ("get", "patch", "update")
     if "status" in declared:
@@ -64,6 +69,7 @@ def _subresources(group: str, version: str, kind: str, declared: Manifest) -> It
 def _custom(spec: Manifest, version: Manifest, raw_schema: Manifest, scale: Manifest) -> CustomVersion:
     return CustomVersion(
         raw_schema=raw_schema,
+        versions={each["name"]: _raw_schema(each) for each in spec["versions"]},
         columns=tuple(_column(column) for column in version.get("additionalPrinterColumns") or ()),
         spec_replicas_path=scale.get("specReplicasPath", ""),
         status_replicas_path=scale.get("statusReplicasPath", ""),

@@ -12,17 +12,19 @@ from afflux.controlplane.typed import decode_typed, strict_error
 from afflux.objects.manifest import Json, Manifest, metadata_of
 
 
-def decoded(kind: ServedKind, body: Json, author: Author, doubles: Sequence[str] = ()) -> Manifest:
+def decoded(
+    kind: ServedKind, body: Json, author: Author, doubles: Sequence[str] = (), live: Manifest | None = None
+) -> Manifest:
     """The body as a manifest of the kind, ``kind`` and ``apiVersion`` set.
 
     Unknown fields, and fields that were in the body twice (``doubles``), are refused, named in a warning, or dropped in
-    silence, as ``author.field_validation`` says.
+    silence, as ``author.field_validation`` says. ``live``: what the body was made from, where it was patched.
     """
     manifest = _with_identity(kind, body)
     if kind.is_custom:
         manifest, unknown = prune(kind, manifest)
     else:
-        manifest, unknown = decode_typed(kind, manifest)
+        manifest, unknown = decode_typed(kind, manifest, live)
     if author.field_validation != "Ignore" and (unknown or doubles):
         _report(kind, author, unknown, doubles)
     return manifest

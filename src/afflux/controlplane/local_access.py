@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from afflux.controlplane import binding
 from afflux.controlplane.access import ChangeEvent, Listing, Propagation
@@ -15,6 +15,7 @@ from afflux.controlplane.event_queue import EventQueue
 from afflux.controlplane.pipeline import Author, User
 from afflux.controlplane.served_kind import ServedKind
 from afflux.controlplane.stored import StoredObject
+from afflux.controlplane.structural.rulings import RuleCourt
 from afflux.controlplane.writer import Writer
 from afflux.objects.identity import GroupVersionKind, gvk_of
 from afflux.objects.manifest import Manifest, metadata_of
@@ -25,11 +26,26 @@ _POD = GroupVersionKind("", "v1", "Pod")
 _USER = User("system:kube-controller-manager", groups=("system:masters", "system:authenticated"))
 
 
-class LocalAccess:
-    """Reads and writes as one field manager. Writes take effect at once; they don't wait for the journal."""
+ClientsFirst = Callable[[], Awaitable[None]]
 
-    def __init__(self, writer: Writer, field_manager: str) -> None:
+
+async def give_way() -> None:
+    """Give waiting requests their turn."""
+    await asyncio.sleep(0)
+
+
+class LocalAccess:
+    """Reads and writes as one field manager. Writes take effect at once; they don't wait for the journal.
+
+    ``clients_first`` is awaited before each write: a controller's writes wait for nothing, and would run on and on.
+    """
+
+    def __init__(
+        self, writer: Writer, field_manager: str, court: RuleCourt, clients_first: ClientsFirst = give_way
+    ) -> None:
         self._writer = writer
+        self._court = court
+        self._clients_first = clients_first
         self._manager = field_manager
 
     async def get(self, gvk: GroupVersionKind, namespace: str, name: str) -> Manifest | None:
@@ -57,7 +73,7 @@ class LocalAccess:
                 yield ChangeEvent(event.type, from_storage(kind, event.object.manifest))
 
     async def create(self, manifest: Manifest) -> Manifest:
-        await _clients_first()
+        await self._clients_first()
         kind = self._kind(gvk_of(manifest))
         author = self._author()
         body = decoded(kind, manifest, author)
@@ -65,21 +81,30 @@ class LocalAccess:
         return from_storage(kind, written.manifest)
 
     async def update(self, manifest: Manifest, subresource: str = "") -> Manifest:
-        await _clients_first()
-        kind, metadata = self._kind(gvk_of(manifest)), metadata_of(manifest)
-        live = self._live(kind, metadata.get("namespace") or "", metadata.get("name") or "")
-        return self._replace(kind, live, manifest, subresource)
+        await self._clients_first()
+        kind, metadata, author = self._kind(gvk_of(manifest)), metadata_of(manifest), self._author()
+        namespace, name = metadata.get("namespace") or "", metadata.get("name") or ""
+
+        def write() -> Manifest:
+            return self._replace(kind, self._live(kind, namespace, name), manifest, author, subresource)
+
+        return await self._court.settled(write, author.rulings)
 
     async def patch(
         self, gvk: GroupVersionKind, namespace: str, name: str, patch: Manifest, subresource: str = ""
     ) -> Manifest:
-        await _clients_first()
-        kind = self._kind(gvk)
-        live = self._live(kind, namespace, name)
-        return self._replace(kind, live, apply_merge_patch(from_storage(kind, live.manifest), patch), subresource)
+        await self._clients_first()
+        kind, author = self._kind(gvk), self._author()
+
+        def write() -> Manifest:
+            live = self._live(kind, namespace, name)
+            patched = apply_merge_patch(from_storage(kind, live.manifest), patch)
+            return self._replace(kind, live, patched, author, subresource)
+
+        return await self._court.settled(write, author.rulings)
 
     async def bind(self, namespace: str, pod: str, node: str) -> None:
-        await _clients_first()
+        await self._clients_first()
         kind = self._kind(_POD)
         binding.bind(self._writer, kind, self._live(kind, namespace, pod), node, self._author())
 
@@ -93,7 +118,7 @@ class LocalAccess:
         propagation: Propagation = "Background",
         grace_seconds: int | None = None,
     ) -> None:
-        await _clients_first()
+        await self._clients_first()
         kind = self._kind(gvk)
         live = self._writer.store.get(kind.storage, namespace, name)
         if live is None:
@@ -101,9 +126,10 @@ class LocalAccess:
         options = DeleteOptions(propagation=propagation, grace_seconds=grace_seconds, uid=uid)
         delete(self._writer, kind, live, options, self._author())
 
-    def _replace(self, kind: ServedKind, live: StoredObject, manifest: Manifest, subresource: str) -> Manifest:
-        author = self._author()
-        body = decoded(kind, manifest, author)
+    def _replace(
+        self, kind: ServedKind, live: StoredObject, manifest: Manifest, author: Author, subresource: str
+    ) -> Manifest:
+        body = decoded(kind, manifest, author, live=from_storage(kind, live.manifest))
         return from_storage(kind, self._writer.update(kind, live, body, author, subresource).manifest)
 
     def _author(self) -> Author:
@@ -120,8 +146,3 @@ class LocalAccess:
         if live is None:
             raise not_found(kind.named(name))
         return live
-
-
-async def _clients_first() -> None:
-    """Give waiting requests their turn: a controller's writes wait for nothing, and would run on and on."""
-    await asyncio.sleep(0)

@@ -6,9 +6,10 @@ The rules are those of Kubernetes 1.36 (its fieldmanager and structured-merge-di
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
+from afflux.manifests.conformity import schema_errors
 from afflux.manifests.field_set import (
     NO_FIELDS,
     Comparison,
@@ -62,12 +63,14 @@ class ResetFields(NamedTuple):
         """The fields without those that are reset."""
         if not self.ignored and not self.only:
             return fields
-        size = len(self.only)
-        return frozenset(
-            path
-            for path in fields
-            if path[:size] == self.only and not any(path[: len(prefix)] == prefix for prefix in self.ignored)
-        )
+        kept: Iterable[Path] = fields
+        if self.only:
+            size, only = len(self.only), self.only
+            kept = [path for path in kept if path[:size] == only]
+        for prefix in self.ignored:
+            size = len(prefix)
+            kept = [path for path in kept if path[:size] != prefix]
+        return frozenset(kept)
 
 
 class Writing(NamedTuple):
@@ -99,6 +102,58 @@ class Owned(NamedTuple):
 
 
 Managers = dict[ManagerKey, Owned]
+
+
+class View(NamedTuple):
+    """An object at one version, and the schema of that version."""
+
+    object: Manifest
+    schema: Schema
+
+
+Views = Callable[[Manifest, str], View | None]
+"""An object (at the version that its ``apiVersion`` says) seen at another version; None where there is none such.
+
+Raises ``Unconvertible``.
+"""
+
+
+class Unconvertible(Exception):
+    """The object can't be seen at a version that it has owners of."""
+
+
+class Changes:
+    """How a write changed an object, at each version that owners have written through."""
+
+    def __init__(self, old: Manifest, new: Manifest, writing: Writing, change: Comparison, views: Views | None) -> None:
+        self._old, self._new, self._reset, self._views = old, new, writing.reset, views
+        self._found: dict[str, Comparison | None] = {writing.api_version: reset_comparison(change, writing.reset)}
+        self.own = self._found[writing.api_version] or change
+
+    def at(self, api_version: str) -> Comparison | None:
+        """The comparison at a version; None where it isn't served any more: then nothing is owned through it."""
+        if self._views is None or self.own.is_same:
+            return self.own
+        if api_version not in self._found:
+            old, new = self._seen("old", self._old, api_version), self._seen("new", self._new, api_version)
+            self._found[api_version] = (
+                None
+                if old is None or new is None
+                else reset_comparison(compare(old.object, new.object, new.schema), self._reset)
+            )
+        return self._found[api_version]
+
+    def _seen(self, which: str, manifest: Manifest, api_version: str) -> View | None:
+        view = self._views(manifest, api_version) if self._views is not None else None
+        errors = schema_errors(view.object, view.schema) if view is not None else ()
+        if errors:
+            raise Unconvertible(f"failed to convert {which} object: {listed(errors)}")
+        return view
+
+
+def listed(errors: Sequence[str]) -> str:
+    """Errors about fields as structured-merge-diff prints them."""
+    return errors[0] if len(errors) == 1 else "\n  ".join(["errors:", *errors])
 
 
 def parse_managed_fields(entries: Iterable[Json]) -> Managers:
@@ -150,22 +205,33 @@ def is_unchanged(live: Manifest, new: Manifest) -> bool:
 
 
 def update(
-    live: Manifest | None, new: Manifest, schema: Schema | None, writing: Writing, *, zero: Manifest
+    live: Manifest | None,
+    new: Manifest,
+    schema: Schema | None,
+    writing: Writing,
+    *,
+    zero: Manifest,
+    views: Views | None = None,
 ) -> list[Manifest]:
     """The ``managedFields`` of ``new`` after a create (``live`` is None), a PUT or a patch.
 
     ``new`` is what will be stored; ``managedFields`` that its body gave replace the live ones, except through a
-    subresource. ``zero`` is Go's empty object of the kind, the old side of a create.
+    subresource. ``zero`` is Go's empty object of the kind, the old side of a create. Without ``views`` all owners are
+    taken for owners at one version. Where the object can't be seen at an owner's version nobody owns anything any more.
     """
     managers = _managers_before(live, new, writing.subresource)
     if not managers and live is not None and metadata_of(live).get("uid"):
         return []
     old = zero if live is None else without_managed_fields(live)
-    change = compare(old, without_managed_fields(new), schema or FREE_FORM)
+    after = without_managed_fields(new)
+    change = compare(old, after, schema or FREE_FORM)
     if change.is_same and live is not None:
         return format_managed_fields(managers)
     taken = writing.reset.filtered(change.changed) - NEVER_OWNED
-    take_from(managers, reset_comparison(change, writing.reset), but=None)
+    try:
+        take_from(managers, Changes(old, after, writing, change, None if live is None else views), but=None)
+    except Unconvertible:
+        return []
     if taken:
         key = ManagerKey(writing.manager, "Update", writing.api_version, writing.subresource)
         before = managers[key].fields if key in managers else NO_FIELDS
@@ -179,13 +245,15 @@ def reset_comparison(change: Comparison, reset: ResetFields) -> Comparison:
     return Comparison(*map(reset.filtered, change))
 
 
-def take_from(managers: Managers, change: Comparison, *, but: ManagerKey | None) -> None:
+def take_from(managers: Managers, changes: Changes, *, but: ManagerKey | None) -> None:
     """Everybody but one loses what was set and what is gone; entries left empty go."""
-    lost = change.changed | change.removed
+    if changes.own.is_same:
+        return
     for key, owned in tuple(managers.items()):
-        if key == but or not lost:
+        if key == but:
             continue
-        kept = owned.fields - lost
+        change = changes.at(owned.api_version)
+        kept = NO_FIELDS if change is None else owned.fields - change.changed - change.removed
         if not kept:
             del managers[key]
         elif len(kept) != len(owned.fields):

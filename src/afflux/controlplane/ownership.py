@@ -8,7 +8,7 @@ from typing import Final
 
 from afflux.controlplane import managed_fields, server_side_apply
 from afflux.controlplane.errors import ApiStatusError
-from afflux.controlplane.managed_fields import ResetFields, Writing, with_managed_fields
+from afflux.controlplane.managed_fields import ResetFields, Views, Writing, with_managed_fields
 from afflux.controlplane.served_kind import ServedKind
 from afflux.objects.manifest import Manifest
 
@@ -41,19 +41,27 @@ def after_create(kind: ServedKind, new: Manifest, manager: str, now: str) -> Man
     return with_managed_fields(new, managed_fields.update(None, new, kind.schema, writing, zero=kind.zero))
 
 
-def after_update(kind: ServedKind, live: Manifest, new: Manifest, updating: Updating) -> Manifest:
+def after_update(
+    kind: ServedKind, live: Manifest, new: Manifest, updating: Updating, views: Views | None = None
+) -> Manifest:
     """The next version of an object, what changed owned by who changed it."""
     writing = _writing(kind, updating.manager, updating.now, updating.subresource)
-    return with_managed_fields(new, managed_fields.update(live, new, kind.schema, writing, zero=kind.zero))
+    return with_managed_fields(new, managed_fields.update(live, new, kind.schema, writing, zero=kind.zero, views=views))
 
 
-def applied(kind: ServedKind, live: Manifest | None, body: Manifest, applying: Applying) -> server_side_apply.Applied:
+def applied(
+    kind: ServedKind, live: Manifest | None, body: Manifest, applying: Applying, views: Views | None = None
+) -> server_side_apply.Applied:
     """An applied configuration merged into the live object. Raises 409 with a cause a field, 400 or 500."""
     writing = _writing(kind, applying.manager, applying.now, applying.subresource)
     try:
-        return server_side_apply.apply(live, body, kind.schema, writing, force=applying.force, zero=kind.zero)
+        return server_side_apply.apply(
+            live, body, kind.schema, writing, force=applying.force, zero=kind.zero, views=views
+        )
     except server_side_apply.ApplyConflict as error:
         raise _conflict(error) from error
+    except managed_fields.Unconvertible as error:
+        raise ApiStatusError(500, "", str(error)) from error
     except server_side_apply.ApplyInvalid as error:
         reason = "BadRequest" if error.code == 400 else ""
         raise ApiStatusError(error.code, reason, str(error)) from error

@@ -77,6 +77,8 @@ class SqliteJournal:
         self._connection = _open(path)
         self._pending: list[_Change] = []
         self._waiting: list[asyncio.Future[None]] = []
+        self._standing_back: list[asyncio.Future[None]] = []
+        self._clients = 0
         self._condition = threading.Condition()
         self._reserved = 0
         self._closing = False
@@ -117,7 +119,19 @@ class SqliteJournal:
         with self._condition:
             self._waiting.append(future)
             self._condition.notify()
-        await future
+        self._clients += 1
+        try:
+            await future
+        finally:
+            self._clients -= 1
+
+    async def stand_back(self) -> None:
+        """For work that nobody waits for: where somebody waits for a commit, leave the interpreter to it until then."""
+        if self._clients:
+            future: asyncio.Future[None] = self._loop.create_future()
+            with self._condition:
+                self._standing_back.append(future)
+            await future
 
     def limit_pages(self, pages: int) -> int:
         """Bound the database to so many pages of 4 KiB (it keeps what it has); the bound before comes back."""
@@ -201,6 +215,9 @@ class SqliteJournal:
         self._settle(waiting, StateError(self._failure))
 
     def _settle(self, waiting: list[asyncio.Future[None]], error: StateError | None) -> None:
+        with self._condition:
+            standing_back, self._standing_back = self._standing_back, []
+
         def settle() -> None:
             for future in waiting:
                 if future.done():
@@ -209,8 +226,11 @@ class SqliteJournal:
                     future.set_result(None)
                 else:
                     future.set_exception(error)
+            for future in standing_back:
+                if not future.done():
+                    future.set_result(None)
 
-        if waiting:
+        if waiting or standing_back:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(settle)
 

@@ -9,6 +9,7 @@ from afflux.controlplane.kind_registry import KindRegistry
 from afflux.controlplane.served_kind import ServedKind
 from afflux.controlplane.store import StoreReader
 from afflux.controlplane.stored import StoredObject
+from afflux.controlplane.structural.rulings import Rulings
 from afflux.objects.manifest import Manifest
 
 WriteVerb = Literal["create", "update", "delete"]
@@ -26,13 +27,17 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who writes, and how: ``manager`` owns what changes; ``warnings`` become Warning headers."""
+    """Who writes, and how: ``manager`` owns what changes; ``warnings`` become Warning headers.
+
+    ``rulings`` is what earlier rounds of the same write found out.
+    """
 
     user: User
     manager: str
     dry_run: bool = False
     field_validation: str = "Ignore"
     warnings: list[str] = field(default_factory=list)
+    rulings: Rulings = field(default_factory=Rulings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class WriteContext:
     registry: KindRegistry
     now: str
     warnings: list[str] = field(default_factory=list)
+    rulings: Rulings = field(default_factory=Rulings)
 
 
 @dataclass(frozen=True, slots=True)

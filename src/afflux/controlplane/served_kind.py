@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -38,6 +38,8 @@ class CustomVersion:
 
     raw_schema: Manifest
     """``schema.openAPIV3Schema`` exactly as written, with its ``x-kubernetes-*`` extensions and CEL rules."""
+    versions: Mapping[str, Manifest]
+    """The same of every version that the CRD declares, served or not, by the version's name."""
     columns: tuple[PrinterColumn, ...] = ()
     spec_replicas_path: str = ""
     """``subresources.scale.specReplicasPath``; empty without a scale subresource."""
@@ -93,8 +95,8 @@ class ServedKind:
 
     def named(self, name: str = "") -> Named:
         """How errors of storage name an object: by plural."""
-        return Named(self.gvk.group, self.plural, name)
+        return Named(self.storage.group, self.plural, name)
 
     def kind_named(self, name: str = "") -> Named:
         """How validation errors name an object: by Kind."""
-        return Named(self.gvk.group, self.gvk.kind, name)
+        return Named(self.storage.group, self.gvk.kind, name)

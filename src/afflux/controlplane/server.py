@@ -33,6 +33,7 @@ from afflux.controlplane.options import Options
 from afflux.controlplane.persistence import StateError
 from afflux.controlplane.pipeline import User
 from afflux.controlplane.routes import Target, parse_target
+from afflux.controlplane.structural.rulings import RuleCourt
 from afflux.controlplane.verbs import logs
 from afflux.controlplane.verbs.dispatch import Dispatcher, verb_of
 from afflux.controlplane.verbs.read import live_object
@@ -61,14 +62,17 @@ Committed = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class ApiHandler:
-    """Handles every HTTP request of a plane. ``committed`` waits until what was written is durable."""
+    """Handles every HTTP request of a plane. ``committed`` waits until what was written is durable; ``patience`` is how
+    many seconds a body may take."""
 
     dispatcher: Dispatcher
     fan_out: FanOut
     fixed: FixedPaths
     pod_logs: logs.PodLogs
+    court: RuleCourt
     committed: Committed
     host: str
+    patience: float
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; refusals become Status objects."""
@@ -138,7 +142,7 @@ class ApiHandler:
             options=Options(request.rel_url.raw_query_string, _OPTIONS_KINDS.get(request.method, "ListOptions")),
             user=user,
             form=negotiate(request.headers.get("Accept", "")),
-            body=await _body(request),
+            body=await _body(request, self.patience),
             content_type=request.headers.get("Content-Type", JSON),
             user_agent=request.headers.get("User-Agent", ""),
         )
@@ -148,7 +152,7 @@ class ApiHandler:
             self.dispatcher.authorize(api_request, "watch")
             watch = Watch(self.dispatcher.writer.store, self.fan_out, api_request)
             return await _stream(request, watch.lines(), JSON)
-        answer = self.dispatcher.answer(api_request)
+        answer = await self.court.settled(lambda: self.dispatcher.answer(api_request), api_request.rulings)
         if answer.wrote and not api_request.options.has("dryRun"):
             await self.committed()
         return _response(answer)
@@ -200,11 +204,14 @@ def _check_host(header: str, served: str) -> None:
         raise ApiStatusError(421, "BadRequest", f'this server is not "{host}"') from None
 
 
-async def _body(request: web.BaseRequest) -> bytes:
+async def _body(request: web.BaseRequest, patience: float) -> bytes:
     if not request.body_exists:
         return b""
     try:
-        return await request.read()
+        async with asyncio.timeout(patience):
+            return await request.read()
+    except TimeoutError:
+        raise ApiStatusError(408, "Timeout", f"the request's body did not arrive within {patience:g} s") from None
     except web.HTTPRequestEntityTooLarge:
         raise too_large(f"Request entity too large: limit is {BODY_BYTES}") from None
 

@@ -8,16 +8,19 @@ from typing import Final, NamedTuple
 
 from afflux.controlplane.managed_fields import (
     NEVER_OWNED,
+    Changes,
     ManagerKey,
     Managers,
     Owned,
+    Views,
     Writing,
     format_managed_fields,
+    listed,
     managers_of,
-    reset_comparison,
     take_from,
     without_managed_fields,
 )
+from afflux.controlplane.version_pruning import pruned_across
 from afflux.manifests.conformity import schema_errors
 from afflux.manifests.field_set import (
     NO_FIELDS,
@@ -81,22 +84,24 @@ def apply(
     *,
     force: bool = False,
     zero: Manifest | None = None,
+    views: Views | None = None,
 ) -> Applied:
     """Merges ``body`` into ``live`` (None where there is no object yet) as ``writing.manager``.
 
     Fields the manager set before and sets no more are removed, unless others own them. Raises ``ApplyConflict`` (not
     with ``force``) and ``ApplyInvalid``. Inputs are not changed, and where the apply changes nothing the result holds
-    the live object's values and entries themselves. ``zero`` is Go's empty object of the kind.
+    the live object's values and entries themselves. ``zero`` is Go's empty object of the kind. Without ``views`` all
+    owners are taken for owners at one version.
     """
     schema = schema or FREE_FORM
     _check_body(body, schema)
-    applying = _Applying(live, body, schema, writing, zero or {})
+    applying = _Applying(live, body, schema, writing, zero or {}, views)
     try:
         applied = applying.run(force=force)
     except ApplyConflict:
         if not (writing.manager == KUBECTL and applying.only_last_applied_conflicts()):
             raise
-        applied = _Applying(live, body, schema, writing, zero or {}).run(force=True)
+        applied = _Applying(live, body, schema, writing, zero or {}, views).run(force=True)
     if writing.manager == KUBECTL and LAST_APPLIED in annotations_of(applied.object):
         applied = applied._replace(object=_with_last_applied(applied.object, body))
     return applied
@@ -105,8 +110,17 @@ def apply(
 class _Applying:
     """One apply on its way."""
 
-    def __init__(self, live: Manifest | None, body: Manifest, schema: Schema, writing: Writing, zero: Manifest) -> None:
+    def __init__(
+        self,
+        live: Manifest | None,
+        body: Manifest,
+        schema: Schema,
+        writing: Writing,
+        zero: Manifest,
+        views: Views | None,
+    ) -> None:
         self.body = body
+        self.views = views
         self.schema = schema
         self.writing = writing
         self.live: Manifest = {} if live is None else without_managed_fields(live)
@@ -122,13 +136,14 @@ class _Applying:
         wanted = self.writing.reset.filtered(fieldset_of(self.body, self.schema))
         self._own(wanted, last)
         if last is not None and not last.fields <= wanted:
-            merged = self._pruned(merged, last.fields)
+            merged = self._pruned(merged, last)
         change = Comparison(NO_FIELDS, NO_FIELDS, NO_FIELDS)
         if merged is not self.live:
-            change = reset_comparison(compare(self.live, merged, self.schema), self.writing.reset)
-        self._check_conflicts(change, force=force)
-        take_from(self.managers, change, but=self.key)
-        self._own(wanted - NEVER_OWNED, last, touched=not change.is_same)
+            change = compare(self.live, merged, self.schema)
+        changes = Changes(self.live, merged, self.writing, change, self.views)
+        self._check_conflicts(changes, force=force)
+        take_from(self.managers, changes, but=self.key)
+        self._own(wanted - NEVER_OWNED, last, touched=not changes.own.is_same)
         return Applied(merged, format_managed_fields(self.managers))
 
     def only_last_applied_conflicts(self) -> bool:
@@ -164,10 +179,13 @@ class _Applying:
             return
         self.managers[self.key] = Owned(fields, version, time)
 
-    def _pruned(self, merged: Manifest, last: FieldSet) -> Manifest:
+    def _pruned(self, merged: Manifest, last: Owned) -> Manifest:
         """Takes out what the manager set before and nobody owns any more, and what nobody owned below that."""
-        schema = self.schema
-        before = with_named_parents(last, schema)
+        schema, here = self.schema, self.writing.api_version
+        before = with_named_parents(last.fields, schema)
+        others = {entry.api_version for entry in self.managers.values()}
+        if self.views is not None and {*others, last.api_version} != {here}:
+            return pruned_across(merged, last, self.managers, self.views, here)
         owned = with_named_parents((path for entry in self.managers.values() for path in entry.fields), schema)
         present = with_named_parents(fieldset_of(merged, schema), schema)
         left = with_named_parents(fieldset_of(remove_fields(merged, before, schema), schema), schema)
@@ -177,12 +195,12 @@ class _Applying:
         pruned: Manifest = remove_fields(merged, (present - left) & before, schema)
         return pruned
 
-    def _check_conflicts(self, change: Comparison, *, force: bool) -> None:
-        changed = change.changed
-        if not changed:
+    def _check_conflicts(self, changes: Changes, *, force: bool) -> None:
+        if changes.own.is_same:
             return
         for key, owned in self.managers.items():
-            if key != self.key and (fields := owned.fields & changed):
+            change = None if key == self.key else changes.at(owned.api_version)
+            if change is not None and (fields := owned.fields & change.changed):
                 self.conflicts[key] = fields
         if self.conflicts and not force:
             raise ApplyConflict(tuple(_causes(self.conflicts)))
@@ -198,10 +216,9 @@ def _check_body(body: Manifest, schema: Schema) -> None:
     gvk = gvk_of(body)
     if gvk.kind == "Secret" and not gvk.group:
         errors = [error.partition(", got ")[0] for error in errors]
-    listed = errors[0] if len(errors) == 1 else "\n  ".join(["errors:", *errors])
     place = f"{metadata.get('namespace') or ''}/{metadata.get('name') or ''}"
     kind = f"{gvk.group}/{gvk.version}, Kind={gvk.kind}"
-    raise ApplyInvalid(500, f"failed to create typed patch object ({place}; {kind}): {listed}")
+    raise ApplyInvalid(500, f"failed to create typed patch object ({place}; {kind}): {listed(errors)}")
 
 
 def _causes(conflicts: dict[ManagerKey, FieldSet]) -> Iterable[ConflictCause]:

@@ -16,16 +16,17 @@ from afflux.controlplane.served_kind import ServedKind
 from afflux.objects.manifest import Json, Manifest
 
 
-def decode_typed(kind: ServedKind, manifest: Manifest) -> tuple[Manifest, list[str]]:
+def decode_typed(kind: ServedKind, manifest: Manifest, live: Manifest | None = None) -> tuple[Manifest, list[str]]:
     """The manifest as its struct would print it, and the paths of unknown fields. Raises 400 for a wrong type.
 
-    Parts in which nothing changes are shared with the input.
+    Parts in which nothing changes are shared with the input. Parts that are those of ``live`` themselves (a patch
+    shares what it doesn't touch) were decoded once and are not looked at again.
     """
     found = struct_for(kind.gvk)
     if found is None:
         return manifest, []
     decoder = _Decoder(kind)
-    return decoder.struct(found, manifest, "", root=True), decoder.unknown
+    return decoder.struct(found, manifest, "", live, root=True), decoder.unknown
 
 
 class _Decoder:
@@ -33,11 +34,16 @@ class _Decoder:
         self._kind = kind
         self.unknown: list[str] = []
 
-    def struct(self, type_: Struct, value: Manifest, path: str, *, root: bool = False) -> Manifest:
+    def struct(
+        self, type_: Struct, value: Manifest, path: str, live: Manifest | None = None, *, root: bool = False
+    ) -> Manifest:
         result: Manifest = {}
         changed = False
-        fields = type_.by_name
+        fields, known = type_.by_name, live or {}
         for key, member in value.items():
+            if known and member is known.get(key, self) and key in fields:
+                result[key] = member
+                continue
             field = fields.get(key)
             if field is None:
                 # Whole objects may stand inside others (the claims of a StatefulSet); they name their kind, too.
@@ -47,7 +53,7 @@ class _Decoder:
                 self.unknown.append(f"{path}{key}")
                 changed = True
                 continue
-            decoded = None if member is None else self._field(type_, field, member, path)
+            decoded = None if member is None else self._field(type_, field, member, path, known.get(key))
             if decoded is None or _left_out(field, decoded):
                 changed = True
                 continue
@@ -56,8 +62,10 @@ class _Decoder:
             result[key] = decoded
         return result if changed else value
 
-    def _field(self, owner: Struct, field: FieldType, value: Json, path: str) -> Json:
+    def _field(self, owner: Struct, field: FieldType, value: Json, path: str, live: Json) -> Json:
         if not field.container:
+            if isinstance(live, dict) and isinstance(value, dict) and not field.code:
+                return self.struct(field.struct, value, f"{path}{field.name}.", live)
             return self._single(owner, field, value, path + field.name)
         if field.container == "[]":
             if not isinstance(value, list):

@@ -8,7 +8,7 @@ from typing import Final
 
 from afflux.controlplane import ownership, structural
 from afflux.controlplane.admission import admit
-from afflux.controlplane.conversion import from_storage, to_storage
+from afflux.controlplane.conversion import from_storage, seen_through, to_storage
 from afflux.controlplane.defaults import apply_defaults
 from afflux.controlplane.errors import (
     ApiStatusError,
@@ -20,15 +20,18 @@ from afflux.controlplane.errors import (
 )
 from afflux.controlplane.field_errors import invalid_value
 from afflux.controlplane.kind_registry import KindRegistry
-from afflux.controlplane.managed_fields import with_managed_fields
+from afflux.controlplane.managed_fields import Unconvertible, View, with_managed_fields
 from afflux.controlplane.metadata import carried_over, generated_name, metadata_errors, stamped
 from afflux.controlplane.pipeline import Author, WriteContext, WriteVerb, Written
-from afflux.controlplane.served_kind import ServedKind
+from afflux.controlplane.served_kind import CustomVersion, ServedKind
 from afflux.controlplane.store import ObjectTooLarge, Store
 from afflux.controlplane.stored import StoredObject
+from afflux.controlplane.structural.rulings import Rulings
 from afflux.controlplane.typed import decode_typed
 from afflux.controlplane.validation import validate
+from afflux.objects.identity import GroupVersionKind, gvk_of, parse_api_version
 from afflux.objects.manifest import Manifest, metadata_of
+from afflux.schema.openapi import FREE_FORM, schema_from_crd
 
 _NAME_TRIES: Final = 8
 
@@ -58,13 +61,14 @@ class Writer:
             registry=self.registry,
             now=self.now(),
             warnings=author.warnings,
+            rulings=author.rulings,
         )
 
     def create(self, kind: ServedKind, namespace: str, body: Manifest, author: Author) -> Written:
         """Create an object from a body; the name may be generated."""
         if metadata_of(body).get("resourceVersion"):
             raise internal("resourceVersion should not be set on objects to be created")
-        body = self._with_name(kind, namespace, body)
+        body = self._with_name(kind, namespace, body, author.rulings)
         context = self.context(kind, "create", author)
         new = _defaulted(kind, stamped(kind, _reset_status(kind, body), namespace, context.now))
         # What admission adds is nobody's: ownership is of what the client wrote, defaults included.
@@ -74,7 +78,7 @@ class Writer:
     def create_applied(self, kind: ServedKind, namespace: str, body: Manifest, author: Author) -> Written:
         """Create an object from an applied configuration."""
         context = self.context(kind, "create", author)
-        applied = ownership.applied(kind, None, body, ownership.Applying(author.manager, context.now))
+        applied = ownership.applied(kind, None, body, ownership.Applying(author.manager, context.now), self._view)
         body = _reset_status(kind, _typed(kind, applied.object))
         new = _defaulted(kind, stamped(kind, body, namespace, context.now))
         new = with_managed_fields(new, applied.managed_fields)
@@ -87,8 +91,10 @@ class Writer:
         check_preconditions(kind, live, body)
         context = self.context(kind, "update", author, subresource)
         before = from_storage(kind, live.manifest)
-        new = _defaulted(kind, _merged_parts(kind, carried_over(body, before), before, subresource))
-        new = ownership.after_update(kind, before, new, ownership.Updating(author.manager, context.now, subresource))
+        new = _defaulted(kind, _merged_parts(kind, carried_over(body, before), before, subresource), before)
+        new = ownership.after_update(
+            kind, before, new, ownership.Updating(author.manager, context.now, subresource), self._view
+        )
         new = _next_generation(context, self._admitted(context, new, before), before)
         return self.replaced(kind, live, new, author)
 
@@ -99,9 +105,9 @@ class Writer:
         check_preconditions(kind, live, body)
         context = self.context(kind, "update", author, applying.subresource)
         before = from_storage(kind, live.manifest)
-        applied = ownership.applied(kind, before, body, applying)
-        merged = carried_over(_typed(kind, applied.object), before)
-        new = _defaulted(kind, _merged_parts(kind, merged, before, applying.subresource))
+        applied = ownership.applied(kind, before, body, applying, self._view)
+        merged = carried_over(_typed(kind, applied.object, before), before)
+        new = _defaulted(kind, _merged_parts(kind, merged, before, applying.subresource), before)
         new = with_managed_fields(new, applied.managed_fields)
         new = _next_generation(context, self._admitted(context, new, before), before)
         return self.replaced(kind, live, new, author)
@@ -116,14 +122,28 @@ class Writer:
             return Written(to_storage(kind, new), None, removed=True)
         return self._stored(kind, new, author)
 
-    def _with_name(self, kind: ServedKind, namespace: str, body: Manifest) -> Manifest:
+    def _view(self, manifest: Manifest, api_version: str) -> View | None:
+        """An object at the version of one of its owners."""
+        source = self.registry.for_gvk(gvk_of(manifest))
+        if source is None:
+            return None
+        if source.custom is not None:
+            return _custom_view(source.custom, manifest, api_version)
+        group, version = parse_api_version(api_version)
+        kind = self.registry.for_gvk(GroupVersionKind(group, version, manifest["kind"]))
+        if kind is None or kind.storage != source.storage:
+            return None
+        return View(seen_through(kind, source, manifest), kind.schema or FREE_FORM)
+
+    def _with_name(self, kind: ServedKind, namespace: str, body: Manifest, rulings: Rulings) -> Manifest:
         metadata = metadata_of(body)
         prefix = metadata.get("generateName")
         if prefix and not metadata.get("name"):
             for _ in range(_NAME_TRIES):
-                name = generated_name(prefix)
+                name = rulings.name = rulings.name or generated_name(prefix)
                 if self.store.get(kind.storage, namespace, name) is None:
                     return {**body, "metadata": {**metadata, "name": name}}
+                rulings.name = ""
             raise already_exists(kind.named(name))
         live = self.store.get(kind.storage, namespace, metadata.get("name") or "")
         if live is not None:
@@ -137,7 +157,7 @@ class Writer:
         new = admit(context, new, old)
         errors = list(metadata_errors(kind, new, old))
         if kind.is_custom:
-            errors += structural.validate(kind, new, old, context.warnings)
+            errors += structural.validate(kind, new, old, context.warnings, context.rulings)
         else:
             errors += validate(kind, new, old)
         if errors:
@@ -155,6 +175,14 @@ class Writer:
         except ObjectTooLarge:
             raise ApiStatusError(500, "", "etcdserver: request is too large") from None
         return Written(new, stored, created)
+
+
+def _custom_view(custom: CustomVersion, manifest: Manifest, api_version: str) -> View:
+    group, version = parse_api_version(api_version)
+    raw = custom.versions.get(version) if group == gvk_of(manifest).group else None
+    if raw is None:
+        raise Unconvertible(f"request to convert CR to an invalid group/version: {api_version}")
+    return View({**manifest, "apiVersion": api_version}, schema_from_crd(raw))
 
 
 def check_preconditions(kind: ServedKind, live: StoredObject, body: Manifest) -> None:
@@ -176,13 +204,13 @@ def check_preconditions(kind: ServedKind, live: StoredObject, body: Manifest) ->
         raise modified(about)
 
 
-def _defaulted(kind: ServedKind, manifest: Manifest) -> Manifest:
-    return structural.default(kind, manifest) if kind.is_custom else apply_defaults(kind, manifest)
+def _defaulted(kind: ServedKind, manifest: Manifest, live: Manifest | None = None) -> Manifest:
+    return structural.default(kind, manifest) if kind.is_custom else apply_defaults(kind, manifest, live)
 
 
-def _typed(kind: ServedKind, merged: Manifest) -> Manifest:
+def _typed(kind: ServedKind, merged: Manifest, live: Manifest | None = None) -> Manifest:
     """What an apply left, without the nulls and empty values that a struct would not print."""
-    return merged if kind.is_custom else decode_typed(kind, merged)[0]
+    return merged if kind.is_custom else decode_typed(kind, merged, live)[0]
 
 
 def _reset_status(kind: ServedKind, body: Manifest) -> Manifest:

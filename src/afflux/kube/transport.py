@@ -23,6 +23,9 @@ REQUEST_TIMEOUT = 60.0
 POOL = 64
 """Connections for ordinary requests; watches have their own, without a limit."""
 
+LARGEST_ANSWER = 512 * 1024 * 1024
+"""Bytes. The server may be somebody's remote cluster: what it sends must not take all memory."""
+
 _APPLY = "application/apply-patch+yaml"
 _VERBS = {"POST": "create", "PUT": "update"}
 _THROTTLED_TRIES = 10
@@ -65,6 +68,7 @@ class Transport:
 
     config: ClusterConfig
     observer: Observer | None = None
+    largest_answer: int = LARGEST_ANSWER
     _session: aiohttp.ClientSession | None = field(default=None, init=False)
     _contexts: dict[ClientCertificate | None, ssl.SSLContext | bool] = field(default_factory=dict, init=False)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(POOL), init=False)
@@ -80,7 +84,7 @@ class Transport:
         while True:
             try:
                 async with self._slots, self._answer(request, impersonation, REQUEST_TIMEOUT) as answer:
-                    body = await answer.read()
+                    body = await self._body(answer)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 broken += 1
                 harmless = _is_harmless(request, error)
@@ -114,7 +118,7 @@ class Transport:
                 if answer.status >= 300:
                     if answer.status == 401:
                         self.config.credentials.refused()
-                    raise error_from_answer(answer.status, await answer.read())
+                    raise error_from_answer(answer.status, await self._body(answer))
                 yield answer.content.iter_any()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(error) from error
@@ -164,6 +168,21 @@ class Transport:
             context = tls_context(self.config, certificate) if self.config.server.startswith("https") else True
             self._contexts = {certificate: context}
         return context
+
+    async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
+        """All of an answer, unless it is too much."""
+        pieces, left = [], self.largest_answer - (answer.content_length or 0)
+        if left >= 0:
+            left = self.largest_answer
+            async for piece in answer.content.iter_any():
+                pieces.append(piece)
+                left -= len(piece)
+                if left < 0:
+                    break
+        if left < 0:
+            answer.close()
+            raise Unreachable(f"{self.config.server}: an answer of more than {self.largest_answer} bytes was not read")
+        return b"".join(pieces)
 
     def _unreachable(self, error: Exception) -> ApiError:
         if isinstance(error, aiohttp.ClientSSLError):

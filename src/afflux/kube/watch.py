@@ -40,6 +40,8 @@ HEALTHY_SECONDS = 5.0
 FIRST_PAUSE = 0.2
 _FRAMES = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"})
 LONGEST_PAUSE = 10.0
+LARGEST_FRAME = 32 * 1024 * 1024
+"""Bytes of one event; an object of a real server has 3 MiB at the most."""
 
 
 class WatchEvent(NamedTuple):
@@ -213,6 +215,9 @@ class _Follower:
                 for line in lines:
                     if line:
                         yield line
+                if len(rest) > LARGEST_FRAME:
+                    server = self.client.transport.config.server
+                    raise Unreachable(f"{server}: an event of more than {LARGEST_FRAME} bytes was not read")
 
 
 def _key(item: Manifest) -> Key:

@@ -6,6 +6,7 @@ stays. Python's values carry that by these types, only where it isn't what the v
 a build; ``unmarked`` takes them away at its end.
 """
 
+from decimal import Decimal
 from typing import Final, cast
 
 from afflux.lang.yaml import KUSTOMIZE, Dialect
@@ -87,7 +88,8 @@ def _float(value: float, text: str) -> Json:
     if value != value or value in (float("inf"), float("-inf")):
         return value  # the reader refuses it, with its line
     if value.is_integer() and abs(value) < 2**63:
-        return _spelled(SpelledInt(int(value)), text)
+        # In JSON it has as many digits as tell the number, then zeros.
+        return _spelled(SpelledInt(Decimal(repr(value))), text)
     return value if text == repr(value) else _spelled(SpelledFloat(value), text)
 
 

@@ -43,28 +43,29 @@ def canonical_quantity(text: str) -> str:
         return _decimal(value, "e" if exponent is not None else "")
 
 
-def canonical_quantities(value: Json, schema: Schema) -> Json:
+def canonical_quantities(value: Json, schema: Schema, known: Json = None) -> Json:
     """``value`` with every quantity that the schema declares in canonical form; texts that aren't quantities stay.
 
-    Shares what does not change, and is ``value`` itself where nothing does.
+    Shares what does not change, and is ``value`` itself where nothing does. Parts that are those of ``known``
+    themselves, which is canonical, are not looked at.
     """
-    if not schema.has_quantities:
+    if value is known or not schema.has_quantities:
         return value
     if isinstance(value, dict):
-        return _changed_items(value, schema)
+        return _changed_items(value, schema, known if isinstance(known, dict) else {})
     if isinstance(value, list):
         items = [canonical_quantities(item, schema.items) for item in value]
         return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
     return _canonical_scalar(value) if schema.format == "quantity" else value
 
 
-def _changed_items(value: dict[str, Json], schema: Schema) -> dict[str, Json]:
+def _changed_items(value: dict[str, Json], schema: Schema, known: dict[str, Json]) -> dict[str, Json]:
     changed: dict[str, Json] = {}
     for name, child in value.items():
         declared = schema.child(name)
         if declared is None or child is None:
             continue
-        canonical = canonical_quantities(child, declared)
+        canonical = canonical_quantities(child, declared, known.get(name))
         if canonical is not child:
             changed[name] = canonical
     return {**value, **changed} if changed else value

@@ -49,15 +49,27 @@ RULES: dict[tuple[str, str], Rule] = {
 }
 
 
-def apply_defaults(kind: ServedKind, manifest: Manifest) -> Manifest:
+def apply_defaults(kind: ServedKind, manifest: Manifest, live: Manifest | None = None) -> Manifest:
     """The object with the defaults of its kind, and quantities in canonical form.
 
-    The input is left alone, and returned as it is if it lacks nothing.
+    The input is left alone, and returned as it is if it lacks nothing. Parts that are those of ``live`` themselves,
+    the object before, lack nothing.
     """
     gvk = kind.gvk
     if kind.schema is not None:
-        manifest = canonical_quantities(manifest, kind.schema)
+        manifest = canonical_quantities(manifest, kind.schema, live)
+    if live is not None and _is_written_as_before(manifest, live):
+        return manifest
     if gvk.kind == "HorizontalPodAutoscaler" and gvk.version == "v1":
         return configuration.HORIZONTAL_POD_AUTOSCALER_V1(manifest)
     rule = RULES.get((gvk.group, gvk.kind))
     return rule(manifest) if rule else manifest
+
+
+def _is_written_as_before(manifest: Manifest, live: Manifest) -> bool:
+    """Whether only metadata that no default depends on, and status, were written: what is wanted is the same."""
+    if manifest.keys() - {"status"} != live.keys() - {"status"}:
+        return False
+    return all(
+        value is live[key] or key in ("status", "metadata", "kind", "apiVersion") for key, value in manifest.items()
+    ) and manifest["metadata"].get("labels") == live["metadata"].get("labels")

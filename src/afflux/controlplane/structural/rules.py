@@ -36,13 +36,15 @@ _OBJECTS_FAULT = (
 """What evaluators say when a rule meets values that it wasn't made for; anything else is about our evaluator."""
 
 
-def check_rules(node: SchemaNode, new: Json, old: Json, path: str, warnings: list[str]) -> Iterator[FieldError]:
+def check_rules(
+    node: SchemaNode, new: Json, old: Json, path: str, warnings: list[str], *, differs: bool = False
+) -> Iterator[FieldError]:
     """One error for each rule that doesn't hold; ``old`` is the value's former self or None.
 
-    Parts that did not change are not looked at; a rule about ``oldSelf`` needs a former self. What can't be compiled or
-    evaluated by our evaluator is said in ``warnings``.
+    Parts that did not change are not looked at (``differs``: this one did, though it doesn't show); a rule about
+    ``oldSelf`` needs a former self. What can't be compiled or evaluated by our evaluator is said in ``warnings``.
     """
-    if not node.has_rules or new is None or (old is not None and new == old):
+    if not node.has_rules or new is None or (old is not None and not differs and new == old):
         return
     for rule in node.rules:
         yield from _one(rule, new, old, path, warnings)

@@ -40,6 +40,7 @@ CHECKS: dict[tuple[str, str], Check] = {
     ("storage.k8s.io", "StorageClass"): configuration.validate_storage_class,
     ("coordination.k8s.io", "Lease"): configuration.validate_lease,
     ("discovery.k8s.io", "EndpointSlice"): configuration.validate_endpoint_slice,
+    ("events.k8s.io", "Event"): configuration.validate_event,
     (_ADMISSION, "ValidatingWebhookConfiguration"): configuration.validate_webhooks,
     (_ADMISSION, "MutatingWebhookConfiguration"): configuration.validate_webhooks,
     (_RBAC, "Role"): access.validate_role,

@@ -22,6 +22,24 @@ MAX_DATA = 1024 * 1024
 _FROZEN = "field is immutable when `immutable` is set"
 
 
+_EVENT_FIELDS = (
+    *(("regarding", "involvedObject"), ("reason", "reason"), ("note", "message"), ("deprecatedSource", "source")),
+    *(("deprecatedFirstTimestamp", "firstTimestamp"), ("deprecatedLastTimestamp", "lastTimestamp")),
+    *(("deprecatedCount", "count"), ("type", "type"), ("eventTime", "eventTime"), ("action", "action")),
+    *(("related", "related"), ("reportingController", "reportingController")),
+    ("reportingInstance", "reportingInstance"),
+)
+"""Of an Event in its newer version: the field, and what refusals call it."""
+
+
+def validate_event(new: Node, old: Node | None) -> Errors:
+    """Through ``events.k8s.io`` an Event stays as it was made, but for its series."""
+    if old is not None:
+        for name, shown in _EVENT_FIELDS:
+            if new.get(name) != old.get(name):
+                yield immutable(shown, new.get(name))
+
+
 def validate_config_map(new: Node, old: Node | None) -> Errors:
     """Keys, size, and what ``immutable`` froze."""
     data, binary = node(new.get("data")), node(new.get("binaryData"))

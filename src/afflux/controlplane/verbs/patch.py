@@ -65,7 +65,7 @@ def _patch(writer: Writer, request: ApiRequest, media_type: str) -> Answer:
     live = live_object(writer.store, request)
     before = from_storage(request.kind, live.manifest)
     patched = patched_manifest(before, parse_patch(request.body), media_type, request.kind)
-    manifest = decoded(request.kind, patched, author)
+    manifest = decoded(request.kind, patched, author, live=before)
     check_place(manifest, request.target.namespace, request.target.name)
     written = writer.update(request.kind, live, manifest, author, request.target.subresource)
     return answer_written(request, written, author)

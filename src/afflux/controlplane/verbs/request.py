@@ -10,6 +10,7 @@ from afflux.controlplane.pipeline import Author, User, Written
 from afflux.controlplane.rendering import render_object
 from afflux.controlplane.routes import Target
 from afflux.controlplane.served_kind import ServedKind
+from afflux.controlplane.structural.rulings import Rulings
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class ApiRequest:
     body: bytes = b""
     content_type: str = JSON
     user_agent: str = ""
+    rulings: Rulings = field(default_factory=Rulings)
 
     @property
     def include(self) -> str:
@@ -37,6 +39,7 @@ class ApiRequest:
             manager=self.options.field_manager(self.user_agent),
             dry_run=self.options.dry_run,
             field_validation=self.options.field_validation,
+            rulings=self.rulings,
         )
 
 

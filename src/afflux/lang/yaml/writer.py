@@ -6,6 +6,7 @@ libyaml's emitter chooses as Go's does, once it is told which strings some reade
 import io
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 from functools import cmp_to_key
 
 from yaml._yaml import CEmitter
@@ -21,7 +22,7 @@ from yaml.events import (
     StreamStartEvent,
 )
 
-from afflux.lang.yaml.resolver import INT64_MAX, INT64_MIN, MAX_CACHED_SCALARS, resolve_kubernetes
+from afflux.lang.yaml.resolver import INT64_MIN, MAX_CACHED_SCALARS, UINT64_MAX, resolve_kubernetes
 from afflux.objects.manifest import Json
 
 SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
@@ -67,9 +68,14 @@ def _string(text: str) -> ScalarEvent:
 
 
 def _float(number: float) -> str:
-    """``strconv.FormatFloat(number, 'g', -1, 64)``; whole numbers below 1e21 lost their point in JSON before that."""
-    if number.is_integer() and abs(number) < 1e21 and INT64_MIN <= number <= INT64_MAX:
-        return str(int(number))
+    """``strconv.FormatFloat(number, 'g', -1, 64)``, but the integer that it was in JSON before where it still is one.
+
+    JSON has whole numbers below 1e21 without a point or an exponent: as many digits as tell the number, then zeros.
+    """
+    if number.is_integer() and abs(number) < 1e21:
+        whole = int(Decimal(repr(number)))
+        if INT64_MIN <= whole <= UINT64_MAX:
+            return str(whole)
     mantissa, _, exponent = f"{number:.17e}".partition("e")
     for digits in range(17):
         shortest = f"{number:.{digits}e}"
@@ -180,7 +186,7 @@ def _plain(value: Json) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        return str(value) if INT64_MIN <= value <= INT64_MAX else _float(float(value))
+        return str(value) if INT64_MIN <= value <= UINT64_MAX else _float(float(value))
     if isinstance(value, float):
         return _float(value)
     raise TypeError(f"{type(value).__name__} is not a JSON value")
