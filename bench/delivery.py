@@ -12,94 +12,20 @@ both from the end of `git push`. Memory is the peak of the sum of PSS, sampled t
 """
 
 import argparse
-import asyncio
 import os
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from afflux.kube.client import KubeClient, Selection
-from afflux.kube.watch import watch
-from afflux.objects.manifest import Manifest
-from gitops_fleet import (
-    APPS,
-    DEPLOYMENT,
-    FLUX,
-    KUSTOMIZATION,
-    Fleet,
-    Server,
-    condition,
-    dump,
-    eventually,
-    fleet_on,
-    names_of,
-    server_of,
-)
+from arrivals import Arrivals, all_wait, installed, percentiles
+from gitops_fleet import Fleet, Server, dump, eventually, fleet_on, names_of, server_of
 from loader import build_loader, recorded_writes, replay
 from process_tree import Process, Sampler
-
-PATIENCE = 900.0
-
-
-@dataclass
-class Arrivals:
-    """When each Kustomization's objects were first seen in the state of a commit, and when it was Ready for it."""
-
-    client: KubeClient
-    mark: str = ""
-    revision: str = ""
-    applied: dict[str, float] = field(default_factory=dict)
-    ready: dict[str, float] = field(default_factory=dict)
-    names: frozenset[str] = frozenset()
-    complete: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def expect(self, names: list[str], mark: str, revision: str) -> None:
-        self.mark, self.revision, self.names = mark, revision, frozenset(names)
-        self.applied, self.ready = {}, {}
-        self.complete.clear()
-
-    async def follow_deployments(self) -> None:
-        selection = Selection(namespace=APPS, metadata_only=True)
-        async with aclosing(watch(self.client, DEPLOYMENT, selection)) as events:
-            async for event in events:
-                metadata = event.object.get("metadata") or {}
-                if (metadata.get("annotations") or {}).get("bench/mark") == self.mark and self.mark:
-                    self.applied.setdefault(metadata["name"], time.monotonic())
-                    self._check()
-
-    async def follow_kustomizations(self) -> None:
-        async with aclosing(watch(self.client, KUSTOMIZATION, Selection(namespace=FLUX))) as events:
-            async for event in events:
-                if self._is_ready(event.object):
-                    self.ready.setdefault(event.object["metadata"]["name"], time.monotonic())
-                    self._check()
-
-    def _is_ready(self, kustomization: Manifest) -> bool:
-        applied = (kustomization.get("status") or {}).get("lastAppliedRevision")
-        is_true = condition(kustomization, "Ready").get("status") == "True"
-        return bool(self.revision) and applied == self.revision and is_true
-
-    def _check(self) -> None:
-        if len(self.applied) >= len(self.names) and self.names <= self.ready.keys() & self.applied.keys():
-            self.complete.set()
-
-    @asynccontextmanager
-    async def following(self) -> AsyncIterator["Arrivals"]:
-        tasks = [asyncio.create_task(self.follow_deployments()), asyncio.create_task(self.follow_kustomizations())]
-        try:
-            yield self
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def one_push(fleet: Fleet, arrivals: Arrivals, names: list[str], mark: str) -> dict[str, Any]:
@@ -107,20 +33,13 @@ async def one_push(fleet: Fleet, arrivals: Arrivals, names: list[str], mark: str
     for name in names:
         fleet.repository.write(name, mark)
     before = fleet.requests()
-    revision = await _pushed(fleet, arrivals, names, mark)
-    start = time.monotonic()
     with Sampler({"afflux": fleet.afflux, "api server": fleet.server.process}) as sampler:
-        await fleet.look_at_source(mark)
-        try:
-            await asyncio.wait_for(arrivals.complete.wait(), PATIENCE)
-        except TimeoutError:
-            late = sorted(arrivals.names - arrivals.ready.keys())[:5]
-            raise SystemExit(f"not Ready for {revision} after {PATIENCE:g} s: {late} ...") from None
+        start = await installed(fleet, arrivals, names, mark)
         wall = time.monotonic() - start
     ended = datetime.now(UTC)
     after = fleet.requests()
     return {
-        "revision": revision,
+        "revision": arrivals.revision,
         "ended": ended.isoformat(),
         "wall": wall,
         "applied": percentiles([at - start for at in arrivals.applied.values()]),
@@ -131,28 +50,13 @@ async def one_push(fleet: Fleet, arrivals: Arrivals, names: list[str], mark: str
     }
 
 
-async def _pushed(fleet: Fleet, arrivals: Arrivals, names: list[str], mark: str) -> str:
-    """The revision is known to the watches before the server has it."""
-    await fleet.repository.git("add", "--all")
-    await fleet.repository.git("commit", "--quiet", "--message", mark)
-    revision = f"main@sha1:{await fleet.repository.git('rev-parse', 'HEAD')}"
-    arrivals.expect(names, mark, revision)
-    await fleet.repository.git("push", "--quiet", "origin", "HEAD:main")
-    return revision
-
-
-def percentiles(values: list[float]) -> dict[str, float]:
-    cuts = statistics.quantiles(values, n=100, method="inclusive")
-    return {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98]}
-
-
 async def deliver(kind: str, count: int, work: Path, loader: Path | None, options: list[str]) -> dict[str, Any]:
     """Install and upgrade on a server of their own; then the limit."""
     names = names_of(count)
     audit = kind == "real" and loader is not None
     async with server_of(kind, work, audit=audit) as server, fleet_on(server, work, *options) as fleet:
         await fleet.create(names)
-        await eventually(lambda: _all_wait(fleet, names), 120)
+        await eventually(lambda: all_wait(fleet, names), 120)
         async with Arrivals(fleet.client).following() as arrivals:
             result = {"install": await one_push(fleet, arrivals, names, "one")}
             result["upgrade"] = await one_push(fleet, arrivals, names, "two")
@@ -173,7 +77,7 @@ async def _limits(work: Path, names: list[str], loader: Path, parts: list[list[b
     """
     async with server_of("real", work) as server, fleet_on(server, work) as fleet:
         await fleet.create(names)
-        await eventually(lambda: _all_wait(fleet, names), 120)
+        await eventually(lambda: all_wait(fleet, names), 120)
         await fleet.stop_afflux()
         async with Arrivals(fleet.client).following():
             return [await _limit(loader, server, work, part) for part in parts]
@@ -183,13 +87,6 @@ async def _limit(loader: Path, server: Server, work: Path, writes: list[bytes]) 
     with Sampler({"loader": Process(os.getpid()), "api server": server.process}) as sampler:
         seconds = await replay(loader, server.kubeconfig, work, writes)
     return {"writes": len(writes), "wall": seconds, "cpu": sampler.cpu["api server"]}
-
-
-async def _all_wait(fleet: Fleet, names: list[str]) -> bool:
-    """Every Kustomization was looked at and waits for its source."""
-    listing = await fleet.client.list(KUSTOMIZATION, Selection(namespace=FLUX))
-    waiting = [one for one in listing.items if condition(one, "Ready").get("status") == "False"]
-    return len(waiting) >= len(names)
 
 
 def medians(runs: list[dict[str, Any]]) -> dict[str, Any]:

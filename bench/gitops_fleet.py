@@ -7,6 +7,7 @@ measures with. Everything is a process of its own; the bench only pushes, watche
 import asyncio
 import os
 import signal
+import socket
 import sys
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -39,6 +40,14 @@ GIT_REPOSITORY = GroupVersionKind("source.toolkit.fluxcd.io", "v1", "GitReposito
 KUSTOMIZATION = GroupVersionKind("kustomize.toolkit.fluxcd.io", "v1", "Kustomization")
 DEPLOYMENT = GroupVersionKind("apps", "v1", "Deployment")
 CREATORS = 16
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
 
 App = Callable[[str, str], list[dict[str, Any]]]
 """The manifests of a path, by its name and the commit's mark."""
@@ -148,13 +157,20 @@ class Fleet:
     repository: Repository
     client: KubeClient
     afflux: Process = field(init=False)
+    _metrics: int = field(default_factory=free_port, init=False)
     _running: asyncio.subprocess.Process = field(init=False)
 
     async def start_afflux(self, *options: str) -> None:
         """`afflux run`, ready."""
         listeners = [f"--{name}-addr=127.0.0.1:0" for name in ("storage", "health")]
         command = [str(BIN / "afflux"), "run", "--kubeconfig", str(self.server.afflux_kubeconfig)]
-        command += ["--data-dir", str(self.work / "run"), "--metrics-addr=127.0.0.1:18080", *listeners, *options]
+        command += [
+            "--data-dir",
+            str(self.work / "run"),
+            f"--metrics-addr=127.0.0.1:{self._metrics}",
+            *listeners,
+            *options,
+        ]
         with (self.work / "run.log").open("ab") as log:
             self._running = await asyncio.create_subprocess_exec(
                 *command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -193,14 +209,14 @@ class Fleet:
 
     def requests(self) -> dict[str, int]:
         """API requests of Afflux so far, by verb."""
-        with urllib.request.urlopen("http://127.0.0.1:18080/metrics", timeout=10) as answer:
-            lines = answer.read().decode().splitlines()
-        counts: dict[str, int] = {}
-        for line in lines:
-            if line.startswith("afflux_api_requests_total{"):
-                verb = line.partition('verb="')[2].partition('"')[0]
-                counts[verb] = counts.get(verb, 0) + int(float(line.rpartition(" ")[2]))
-        return counts
+        found = {name: count for name, count in self.metrics().items() if name.startswith("afflux_api_requests_total{")}
+        return {name.partition('verb="')[2].partition('"')[0]: int(count) for name, count in found.items()}
+
+    def metrics(self) -> dict[str, float]:
+        """What `/metrics` says, by name with labels."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._metrics}/metrics", timeout=10) as answer:
+            lines = [line for line in answer.read().decode().splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
     def _secret(self) -> dict[str, Any]:
         data = {"username": "git", "password": GIT_TOKEN}

@@ -79,6 +79,7 @@ def _assembly(settings: Settings, client: KubeClient, store: ArtifactStore, http
     manager = Manager(
         controllers=[make(parts) for controller, make in RECONCILERS.values() if controller in settings.controllers],
         triggers=triggers,
+        metrics=parts.metrics,
         settings=ControllerSettings(jitter=settings.interval_jitter_percentage / 100),
         metrics_address=settings.metrics_address,
         health_address=settings.health_address,

@@ -1,7 +1,7 @@
 """Which reconciler serves which kind, and how it is wired: one line a kind."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from afflux.api.kinds import GIT_REPOSITORY, KUSTOMIZATION
 from afflux.app.settings import Settings
@@ -16,6 +16,7 @@ from afflux.net.http import HttpSession
 from afflux.objects.manifest import Json
 from afflux.remotes.git.mirror import Mirrors
 from afflux.runtime.controller import Controller
+from afflux.runtime.metrics import Metrics
 from afflux.runtime.triggers import Triggers
 
 
@@ -30,6 +31,7 @@ class Parts:
     http: HttpSession
     mirrors: Mirrors
     triggers: Triggers
+    metrics: Metrics = field(default_factory=Metrics.create)
 
 
 def _git_repository(parts: Parts) -> Controller[Json]:
@@ -47,7 +49,12 @@ def _kustomization(parts: Parts) -> Controller[Json]:
     settings = parts.settings
     reconciler = kustomization.KustomizationReconciler(
         parts.client,
-        Renderer(parts.client, parts.unpacked, strict_fields=settings.field_validation_strict),
+        Renderer(
+            parts.client,
+            parts.unpacked,
+            strict_fields=settings.field_validation_strict,
+            on_build=parts.metrics.builds.inc,
+        ),
         HealthTracker("kustomize.toolkit.fluxcd.io/name"),
         parts.triggers,
         kustomization.KustomizationSettings(

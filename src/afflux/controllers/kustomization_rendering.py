@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -68,8 +69,16 @@ class _Remembered:
 class Renderer:
     """Renders Kustomizations and remembers the last render of each."""
 
-    def __init__(self, client: KubeClient, trees: Trees, *, strict_fields: bool = False) -> None:
+    def __init__(
+        self,
+        client: KubeClient,
+        trees: Trees,
+        *,
+        strict_fields: bool = False,
+        on_build: Callable[[], None] | None = None,
+    ) -> None:
         self._client = client
+        self._on_build = on_build or (lambda: None)
         self._trees = trees
         self._strict_fields = strict_fields
         self._remembered: dict[ObjectRef, _Remembered] = {}
@@ -90,6 +99,8 @@ class Renderer:
         rendered = await offload.run(render_directory, str(tree), run.object.spec.path, spec, known)
         if rendered is None:
             rendered = self._remembered[run.key].rendered
+        else:
+            self._on_build()
         self._remembered[run.key] = _Remembered(digest, artifact.digest, rendered)
         return rendered
 

@@ -66,6 +66,9 @@ API_REQUESTS = _Described(
     "Requests to the API server by verb; a server-side apply that changes nothing is a dry-run.",
     ("verb",),
 )
+BUILDS = _Described(
+    "afflux_kustomize_builds_total", "Kustomizations that were built; what a commit doesn't touch isn't.", ()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class Metrics:
     work_duration: Histogram
     rest_client_requests: Counter
     api_requests: Counter
+    builds: Counter
     queues: "QueueCollector"
 
     @classmethod
@@ -103,6 +107,7 @@ class Metrics:
             work_duration=Histogram(*WORK_DURATION, buckets=QUEUE_BUCKETS, registry=registry),
             rest_client_requests=Counter(*REST_CLIENT_REQUESTS, registry=registry),
             api_requests=Counter(*API_REQUESTS, registry=registry),
+            builds=Counter(*BUILDS, registry=registry),
             queues=queues,
         )
 
