@@ -9,7 +9,7 @@ E2E    := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/afflux/e2e/1.36.3/bin
 CLUSTER := embedded
 STEPS  := 10000
 
-.PHONY: help demo test check format bench e2e-check e2e-binaries test-e2e apply-sequences clean
+.PHONY: help demo test check format bench bench-real e2e-check e2e-binaries test-e2e apply-sequences clean
 
 help: ## What can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -39,7 +39,12 @@ format: $(READY) ## Rewrite the sources in the house's format
 	@$(BIN)/ruff format .
 
 bench: $(READY) ## Benchmarks, side by side where there is something to compare with
-	@for name in commit_to_applied controlplane kustomize; do echo "== bench/$$name.py"; $(BIN)/python bench/$$name.py || exit 1; done
+	@for name in commit_to_applied controlplane kustomize one_change failing_neighbours chain idle "delivery --servers embedded"; do \
+	  echo "== bench/$$name"; $(BIN)/python bench/$$(echo "$$name" | sed 's/^[a-z_]*/&.py/') || exit 1; done
+
+bench-real: $(READY) e2e-binaries ## The controllers' benchmarks on a real kube-apiserver, beside its limit (about an hour)
+	@for name in "delivery --servers real" "one_change --server real" "failing_neighbours --server real" "chain --server real" "idle --server real"; do \
+	  echo "== bench/$$name"; $(BIN)/python bench/$$(echo "$$name" | sed 's/^[a-z_]*/&.py/') || exit 1; done
 
 e2e-check:
 	@e2e/build --check $(E2E)

@@ -1,6 +1,7 @@
 """Durations as Go's ``time`` package reads and prints them."""
 
 import re
+from functools import lru_cache
 
 NANOSECONDS = {
     "ns": 1,
@@ -25,6 +26,7 @@ def parse_duration(text: str) -> float:
     return parse_nanoseconds(text) / 1e9
 
 
+@lru_cache(maxsize=1024)
 def parse_nanoseconds(text: str) -> int:
     """``time.ParseDuration``: the exact duration in nanoseconds; raises ``InvalidDuration``."""
     rest = text[1:] if text[:1] in ("-", "+") else text

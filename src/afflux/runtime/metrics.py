@@ -87,6 +87,7 @@ class Metrics:
     api_requests: Counter
     builds: Counter
     queues: "QueueCollector"
+    _request_counters: dict[tuple[str, str, str, int], tuple[Counter, Counter]] = field(default_factory=dict)
 
     @classmethod
     def create(cls) -> "Metrics":
@@ -113,8 +114,12 @@ class Metrics:
 
     def count_api_request(self, verb: str, method: str, host: str, code: int) -> None:
         """A request that the API server has answered."""
-        self.api_requests.labels(verb).inc()
-        self.rest_client_requests.labels(str(code), host, method).inc()
+        counters = self._request_counters.get((verb, method, host, code))
+        if counters is None:
+            counters = (self.api_requests.labels(verb), self.rest_client_requests.labels(str(code), host, method))
+            self._request_counters[verb, method, host, code] = counters
+        for counter in counters:
+            counter.inc()
 
     def exposition(self) -> bytes:
         """Everything, in Prometheus's text format."""
