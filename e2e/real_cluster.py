@@ -247,7 +247,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), RealCluster(directory, folder) as cluster:
         print(f"export KUBECONFIG={cluster.kubeconfig}", flush=True)
-        signal.pause()
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+        for number in (signal.SIGINT, signal.SIGTERM):  # a second Ctrl-C must not leave processes behind
+            signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

@@ -70,6 +70,9 @@ def is_selected(item: pytest.Item, chosen: str) -> bool:
     """
     names = set(getattr(item, "fixturenames", ()))
     needs_real = "real" in names or item.get_closest_marker("real_only") is not None
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    if parameters.get("cluster_kind") == "real" and item.get_closest_marker("embedded_only") is not None:
+        return False
     if chosen == "embedded":
         return not needs_real
     if chosen == "both" or needs_real:

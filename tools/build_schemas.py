@@ -49,6 +49,8 @@ FREE_FORM = (
     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray",
 )
 
+ZERO = {"string": "", "integer": 0}
+
 KEY_DEFAULTS = {
     ("io.k8s.api.core.v1.ContainerPort", "protocol"): "TCP",
     ("io.k8s.api.core.v1.ServicePort", "protocol"): "TCP",
@@ -88,7 +90,23 @@ def compact(definitions: dict[str, Any]) -> dict[str, Any]:
         compacted[name] = node
     for (name, field), default in KEY_DEFAULTS.items():
         compacted[name]["properties"][field]["default"] = default
+    for definition in list(compacted.values()):
+        for node in definition.get("properties", {}).values():
+            default_keys(node, compacted)
     return compacted
+
+
+def default_keys(node: dict[str, Any], compacted: dict[str, Any]) -> None:
+    """Keys that a list's items must have are Go's empty value where they are left out: validation refuses them."""
+    while "$ref" in node and "items" not in node:
+        node = compacted[node["$ref"]]
+    keys = node.get("x-kubernetes-list-map-keys", ())
+    item = node.get("items", {})
+    item = compacted[item["$ref"]] if keys and "$ref" in item else item
+    for key in keys:
+        field = item["properties"][key]
+        if key in item.get("required", ()) and "default" not in field:
+            field["default"] = ZERO[field["type"]]
 
 
 def compact_node(node: dict[str, Any]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class RealWalkthrough(Walkthrough):
         codes = []
         for part in reversed(self.parts.values()):
             part.send_signal(signal.SIGINT)
-            codes.append(part.wait(timeout=60))
+            codes.append(part.wait(timeout=120))
         poll(lambda: not self.processes(), "no process left", 10)
         return next((code for code in codes if code != 0), 0)
 

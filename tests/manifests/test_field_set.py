@@ -200,8 +200,8 @@ def test_named_items_come_in_the_order_of_the_body(live: str, body: str, merged:
         ({"tags": ["a", "a"]}, '.spec.tags: duplicate entries for key [="a"]'),
         (
             {"items": [{"value": "x"}]},
-            ".spec.items: element 0: associative list with keys has an element that omits key field "
-            '"name" (and has no default)',
+            ".spec.items: element 0: associative list with keys has an element that omits all key fields "
+            '["name"] (and doesn\'t have default values for any key fields)',
         ),
         ({"free": {"x": [1, {"y": 2}]}, "other": 1}, ".spec.other: field not declared in schema"),
     ],

@@ -24,7 +24,10 @@ def decoded(
     if kind.is_custom:
         manifest, unknown = prune(kind, manifest)
     else:
+        resets = metadata_of(manifest).get("managedFields") == []
         manifest, unknown = decode_typed(kind, manifest, live)
+        if resets:  # Go tells an empty list from none, though it prints neither: it resets as one empty entry does
+            manifest = {**manifest, "metadata": {**metadata_of(manifest), "managedFields": [{}]}}
     if author.field_validation != "Ignore" and (unknown or doubles):
         _report(kind, author, unknown, doubles)
     return manifest

@@ -208,7 +208,7 @@ class _Applying:
 
 def _check_body(body: Manifest, schema: Schema) -> None:
     metadata = metadata_of(body)
-    if metadata.get("managedFields"):
+    if metadata.get("managedFields") is not None:
         raise ApplyInvalid(400, "metadata.managedFields must be nil")
     errors = schema_errors(body, schema)
     if not errors:

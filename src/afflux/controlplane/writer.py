@@ -18,7 +18,7 @@ from afflux.controlplane.errors import (
     invalid,
     modified,
 )
-from afflux.controlplane.field_errors import invalid_value
+from afflux.controlplane.field_errors import immutable, invalid_value
 from afflux.controlplane.kind_registry import KindRegistry
 from afflux.controlplane.managed_fields import Unconvertible, View, with_managed_fields
 from afflux.controlplane.metadata import carried_over, generated_name, metadata_errors, stamped
@@ -102,7 +102,7 @@ class Writer:
         self, kind: ServedKind, live: StoredObject, body: Manifest, author: Author, applying: ownership.Applying
     ) -> Written:
         """Server-side apply a configuration onto a live object."""
-        check_preconditions(kind, live, body)
+        check_patched(kind, live, body)
         context = self.context(kind, "update", author, applying.subresource)
         before = from_storage(kind, live.manifest)
         applied = ownership.applied(kind, before, body, applying, self._view)
@@ -202,6 +202,15 @@ def check_preconditions(kind: ServedKind, live: StoredObject, body: Manifest) ->
             error = invalid_value("metadata.resourceVersion", version, "must be a number")
             raise invalid(kind.kind_named(live.name), [error])
         raise modified(about)
+
+
+def check_patched(kind: ServedKind, live: StoredObject, body: Manifest) -> None:
+    """The same for what a patch or an apply makes: there the uid is a field like any other, and can't be changed."""
+    metadata = metadata_of(body)
+    check_preconditions(kind, live, {"metadata": {**metadata, "uid": live.uid}})
+    uid = metadata.get("uid")
+    if uid and uid != live.uid:
+        raise invalid(kind.kind_named(live.name), [immutable("metadata.uid", uid)])
 
 
 def _defaulted(kind: ServedKind, manifest: Manifest, live: Manifest | None = None) -> Manifest:

@@ -60,13 +60,23 @@ def _list_errors(value: Json, schema: Schema, path: Path) -> Iterator[str]:
 
 
 def _key_problem(item: Json, schema: Schema) -> str:
+    if item is None:
+        return "associative list with keys may not have a null element"
     if not isinstance(item, dict):
         return "associative list with keys may not have non-map elements"
-    for key in schema.list_map_keys:
-        declared = schema.items.property(key)
-        if key not in item and not (declared is not None and declared.has_default):
-            return f'associative list with keys has an element that omits key field "{key}" (and has no default)'
-    return ""
+    keys = schema.list_map_keys
+    if not keys or any(key in item or _has_default(schema.items, key) for key in keys):
+        return ""
+    listed = " ".join(f'"{key}"' for key in keys)
+    return (
+        f"associative list with keys has an element that omits all key fields [{listed}] "
+        "(and doesn't have default values for any key fields)"
+    )
+
+
+def _has_default(items: Schema, key: str) -> bool:
+    declared = items.property(key)
+    return declared is not None and declared.has_default
 
 
 def _scalar_problem(value: Json, schema: Schema) -> str:

@@ -17,6 +17,7 @@ from afflux.controlplane.structural.pruning import prune_resource
 from afflux.controlplane.structural.rule_cost import is_cheap
 from afflux.controlplane.structural.rules import check_rules
 from afflux.controlplane.structural.rulings import Rulings, question_about
+from afflux.controlplane.structural.scale import scale_errors
 from afflux.controlplane.structural.uniqueness import check_lists
 from afflux.controlplane.structural.values import check
 from afflux.objects.manifest import Manifest, metadata_of
@@ -81,6 +82,7 @@ def validate(
     schema = _schema(kind)
     errors = _type_errors(kind, new)
     errors += check(schema, new, old, "")
+    errors += scale_errors(kind.custom, new) if kind.custom else ()
     errors += check_lists(schema, new, "")
     if not schema.has_rules:
         return errors

@@ -14,10 +14,12 @@ from typing import TypeAlias
 from afflux.controlplane.errors import FieldError
 from afflux.controlplane.field_errors import invalid_value, not_supported, printed, required, too_long, type_invalid
 from afflux.controlplane.structural.nodes import SchemaNode, correlate
+from afflux.controlplane.structural.numbers import NUMBER_FORMATS, is_int64, is_integral, number_errors
 from afflux.lang.regexp import InvalidPattern, Pattern, compile_pattern
 from afflux.objects.manifest import Json
 
 Errors: TypeAlias = Iterator[FieldError]
+_NUMBERS = ("integer", "number")
 
 
 def check(node: SchemaNode, value: Json, old: Json, path: str) -> Errors:
@@ -28,7 +30,9 @@ def check(node: SchemaNode, value: Json, old: Json, path: str) -> Errors:
         return
     kind = _type_of(value)
     if not _fits(node, value, kind):
-        yield type_invalid(path, kind, f'{path} in body must be of type {node.type or "integer"}: "{kind}"')
+        yield _wrong_type(node, path, kind)
+        if kind in _NUMBERS and node.type in _NUMBERS:
+            yield from number_errors(node.raw, value, path)
         return
     yield from _enumerated(node, value, path)
     match value:
@@ -41,7 +45,7 @@ def check(node: SchemaNode, value: Json, old: Json, path: str) -> Errors:
         case bool():
             pass
         case int() | float():
-            yield from _number(node, value, path)
+            yield from number_errors(node.raw, value, path)
     yield from _combined(node, value, path)
 
 
@@ -52,7 +56,7 @@ def _type_of(value: Json) -> str:
         case bool():
             return "boolean"
         case int():
-            return "integer"
+            return "integer" if is_int64(value) else "number"
         case float():
             return "number"
         case str():
@@ -69,7 +73,15 @@ def _fits(node: SchemaNode, value: Json, kind: str) -> bool:
         return True
     if node.type == "number":
         return kind == "integer"
-    return node.type == "integer" and isinstance(value, float) and value.is_integer()
+    return node.type == "integer" and isinstance(value, float) and is_integral(value)
+
+
+def _wrong_type(node: SchemaNode, path: str, kind: str) -> FieldError:
+    """Numbers of a format are told by it; what may be an integer or a string is told by both."""
+    wanted, found = node.type or "integer,string", kind
+    if kind == "number" and node.raw.get("format") in NUMBER_FORMATS:
+        wanted, found = str(node.raw["format"]), "float64"
+    return type_invalid(path, found, f'{path} in body must be of type {wanted}: "{found}"')
 
 
 def _enumerated(node: SchemaNode, value: Json, path: str) -> Errors:
@@ -137,23 +149,6 @@ def _compiled(pattern: str) -> Pattern | None:
         return compile_pattern(pattern)
     except InvalidPattern:
         return None
-
-
-def _number(node: SchemaNode, value: float, path: str) -> Errors:
-    raw = node.raw
-    most, least, step = raw.get("maximum"), raw.get("minimum"), raw.get("multipleOf")
-    if most is not None:
-        exclusive = bool(raw.get("exclusiveMaximum"))
-        if value > most or (exclusive and value == most):
-            words = "less than" if exclusive else "less than or equal to"
-            yield invalid_value(path, value, f"{path} in body should be {words} {most}")
-    if least is not None:
-        exclusive = bool(raw.get("exclusiveMinimum"))
-        if value < least or (exclusive and value == least):
-            words = "greater than" if exclusive else "greater than or equal to"
-            yield invalid_value(path, value, f"{path} in body should be {words} {least}")
-    if step and not (value / step).is_integer():
-        yield invalid_value(path, value, f"{path} in body should be a multiple of {step}")
 
 
 def _combined(node: SchemaNode, value: Json, path: str) -> Errors:

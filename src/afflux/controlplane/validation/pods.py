@@ -23,6 +23,7 @@ from afflux.controlplane.validation.formats import (
     port_number,
     port_reference,
 )
+from afflux.controlplane.validation.pod_lists import devices, pod_lists
 from afflux.objects.manifest import Json
 
 _DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
@@ -102,11 +103,13 @@ def pod_spec(spec: Node, path: str, claims: Iterable[Json] = ()) -> Errors:
         for index, container in enumerate(nodes(spec.get(field))):
             where = f"{path}.{field}[{index}]"
             yield from _container(container, where, names)
-            if container.get("name") and container.get("name") in seen:
-                yield duplicate(f"{where}.name", container["name"])
-            seen.add(container.get("name"))
+            name = container.get("name") or ""
+            if name in seen:
+                yield duplicate(f"{where}.name", name)
+            seen.add(name)
     yield from one_of(f"{path}.restartPolicy", spec.get("restartPolicy"), _RESTART_POLICIES)
     yield from one_of(f"{path}.dnsPolicy", spec.get("dnsPolicy"), _DNS_POLICIES)
+    yield from pod_lists(spec, path)
     yield from counts(spec, path, "terminationGracePeriodSeconds")
     for field in ("serviceAccountName", "nodeName", "priorityClassName"):
         if spec.get(field):
@@ -162,6 +165,7 @@ def _container(container: Node, path: str, volumes: set[Json]) -> Errors:
     yield from _env(nodes(container.get("env")), f"{path}.env")
     yield from _env_from(nodes(container.get("envFrom")), f"{path}.envFrom")
     yield from _mounts(nodes(container.get("volumeMounts")), f"{path}.volumeMounts", volumes)
+    yield from devices(container, path, volumes)
     yield from one_of(f"{path}.imagePullPolicy", container.get("imagePullPolicy"), _PULL_POLICIES)
     yield from _resources(node(container.get("resources")), f"{path}.resources")
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):

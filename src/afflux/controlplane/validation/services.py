@@ -44,12 +44,13 @@ def _service_port(port: Node, path: str, *, named: bool) -> Errors:
         yield from well_formed(f"{path}.name", port["name"], dns_label)
     elif named:
         yield required(f"{path}.name")
-    for problem in port_number(port.get("port")):
-        yield invalid_value(f"{path}.port", port.get("port"), problem)
+    number = port.get("port") or 0
+    for problem in port_number(number):
+        yield invalid_value(f"{path}.port", number, problem)
     yield from one_of(f"{path}.protocol", port.get("protocol"), _PROTOCOLS)
-    if port.get("targetPort"):
-        for problem in port_reference(port["targetPort"]):
-            yield invalid_value(f"{path}.targetPort", port["targetPort"], problem)
+    target = port.get("targetPort") or number  # as it is by default
+    for problem in port_reference(target):
+        yield invalid_value(f"{path}.targetPort", target, problem)
 
 
 def _distinct(ports: list[Node]) -> Errors:

@@ -26,7 +26,7 @@ from afflux.controlplane.ownership import Applying
 from afflux.controlplane.served_kind import ServedKind
 from afflux.controlplane.verbs.read import live_object
 from afflux.controlplane.verbs.request import Answer, ApiRequest, answer_written
-from afflux.controlplane.writer import Writer
+from afflux.controlplane.writer import Writer, check_patched
 from afflux.manifests.strategic_merge import InvalidStrategicPatch, strategic_merge
 from afflux.objects.identity import gvk_of
 from afflux.objects.json_patch import JsonPatchError, apply_json_patch
@@ -67,6 +67,7 @@ def _patch(writer: Writer, request: ApiRequest, media_type: str) -> Answer:
     patched = patched_manifest(before, parse_patch(request.body), media_type, request.kind)
     manifest = decoded(request.kind, patched, author, live=before)
     check_place(manifest, request.target.namespace, request.target.name)
+    check_patched(request.kind, live, manifest)
     written = writer.update(request.kind, live, manifest, author, request.target.subresource)
     return answer_written(request, written, author)
 
