@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -31,10 +32,10 @@ LINES_A_SECOND = 8
 KINDS = "deployments,configmaps,serviceaccounts,namespaces,gitrepositories,kustomizations"
 
 
-@pytest.fixture(params=["embedded", "real"])
-def server(request: pytest.FixtureRequest) -> FaultyServer:
-    """Each test on both."""
-    return RealServer(request.getfixturevalue("real")) if request.param == "real" else EmbeddedServer()
+@pytest.fixture
+def server(request: pytest.FixtureRequest, cluster_kind: str) -> FaultyServer:
+    """A server of the test's own."""
+    return RealServer(request.getfixturevalue("real")) if cluster_kind == "real" else EmbeddedServer()
 
 
 @pytest.fixture
@@ -192,17 +193,16 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize("page", PAGES)
-async def test_something_that_answers_in_the_servers_place(tmp_path: Path, embedded: FaultyServer, page: str) -> None:
-    status, text, content_type = PAGES[page]
+async def test_something_that_answers_in_the_servers_place(tmp_path: Path, embedded: FaultyServer) -> None:
     async with at_work(tmp_path, embedded) as site:
-        site.proxy.refusal = lambda: web.Response(status=status, text=text, content_type=content_type)
-        site.proxy.cut_watches()
-        commit = await site.fleet.push("Image 1", image(1))
-        await asyncio.to_thread(let_pass, 4.0)
-        await site.stays_up()
-        site.proxy.refusal = None
-        await site.is_whole(commit, 1)
+        for number, (status, text, content_type) in enumerate(PAGES.values(), 1):
+            site.proxy.refusal = partial(web.Response, status=status, text=text, content_type=content_type)
+            site.proxy.cut_watches()
+            commit = await site.fleet.push(f"Image {number}", image(number))
+            await asyncio.to_thread(let_pass, 2.0)
+            await site.stays_up()
+            site.proxy.refusal = None
+            await site.is_whole(commit, number)
         await site.keeps_what_others_wrote()
 
 
