@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -31,10 +32,10 @@ LINES_A_SECOND = 8
 KINDS = "deployments,configmaps,serviceaccounts,namespaces,gitrepositories,kustomizations"
 
 
-@pytest.fixture(params=["embedded", "real"])
-def server(request: pytest.FixtureRequest) -> FaultyServer:
-    """Each test on both."""
-    return RealServer(request.getfixturevalue("real")) if request.param == "real" else EmbeddedServer()
+@pytest.fixture
+def server(request: pytest.FixtureRequest, cluster_kind: str) -> FaultyServer:
+    """A server of the test's own."""
+    return RealServer(request.getfixturevalue("real")) if cluster_kind == "real" else EmbeddedServer()
 
 
 @pytest.fixture
@@ -166,19 +167,18 @@ async def test_watches_that_are_cut_again_and_again(tmp_path: Path, server: Faul
         await site.keeps_what_others_wrote()
 
 
-@pytest.mark.parametrize("headers", [{"Retry-After": "1"}, {}], ids=["says-when", "does-not-say-when"])
-async def test_a_server_that_answers_429_for_10_seconds(
-    tmp_path: Path, server: FaultyServer, headers: dict[str, str]
-) -> None:
+async def test_a_server_that_answers_429_for_10_seconds(tmp_path: Path, server: FaultyServer) -> None:
+    """Once saying when to come back, and once not."""
     status = {"kind": "Status", "code": 429, "reason": "TooManyRequests", "message": "too many requests"}
     async with at_work(tmp_path, server) as site:
-        site.proxy.refusal = lambda: web.json_response(status, status=429, headers=headers)
-        site.proxy.cut_watches()
-        commit = await site.fleet.push("Image 1", image(1))
-        await asyncio.to_thread(let_pass, 10.0)
-        await site.stays_up()
-        site.proxy.refusal = None
-        await site.is_whole(commit, 1)
+        for number, headers in enumerate(({"Retry-After": "1"}, {}), 1):
+            site.proxy.refusal = partial(web.json_response, status, status=429, headers=headers)
+            site.proxy.cut_watches()
+            commit = await site.fleet.push(f"Image {number}", image(number))
+            await asyncio.to_thread(let_pass, 10.0)
+            await site.stays_up()
+            site.proxy.refusal = None
+            await site.is_whole(commit, number)
         await site.keeps_what_others_wrote()
 
 
@@ -192,37 +192,32 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize("page", PAGES)
-async def test_something_that_answers_in_the_servers_place(tmp_path: Path, embedded: FaultyServer, page: str) -> None:
-    status, text, content_type = PAGES[page]
+async def test_something_that_answers_in_the_servers_place(tmp_path: Path, embedded: FaultyServer) -> None:
     async with at_work(tmp_path, embedded) as site:
-        site.proxy.refusal = lambda: web.Response(status=status, text=text, content_type=content_type)
-        site.proxy.cut_watches()
-        commit = await site.fleet.push("Image 1", image(1))
-        await asyncio.to_thread(let_pass, 4.0)
-        await site.stays_up()
-        site.proxy.refusal = None
-        await site.is_whole(commit, 1)
+        for number, (status, text, content_type) in enumerate(PAGES.values(), 1):
+            site.proxy.refusal = partial(web.Response, status=status, text=text, content_type=content_type)
+            site.proxy.cut_watches()
+            commit = await site.fleet.push(f"Image {number}", image(number))
+            await asyncio.to_thread(let_pass, 2.0)
+            await site.stays_up()
+            site.proxy.refusal = None
+            await site.is_whole(commit, number)
         await site.keeps_what_others_wrote()
 
 
-async def test_a_certificate_that_is_rotated(tmp_path: Path, embedded: FaultyServer) -> None:
+async def test_certificates_that_are_rotated(tmp_path: Path, embedded: FaultyServer) -> None:
+    """The server's, and then its authority: the next one is named in the kubeconfig before it signs, as people are
+    told to do, and alone afterwards."""
     async with at_work(tmp_path, embedded) as site:
         site.proxy.rotate_certificate()
         await site.is_whole(await site.fleet.push("Image 1", image(1)), 1)
-        await site.keeps_what_others_wrote()
-
-
-async def test_an_authority_that_is_rotated(tmp_path: Path, embedded: FaultyServer) -> None:
-    """Its successor is named in the kubeconfig before it signs, as people are told to do, and alone afterwards."""
-    async with at_work(tmp_path, embedded) as site:
         old, new = site.proxy.authority, Authority.create()
         site.proxy.trust(old, new)
         site.proxy.rotate_certificate(new)
-        await site.is_whole(await site.fleet.push("Image 1", image(1)), 1)
+        await site.is_whole(await site.fleet.push("Image 2", image(2)), 2)
         site.proxy.trust(new)
         site.proxy.rotate_certificate()
-        await site.is_whole(await site.fleet.push("Image 2", image(2)), 2)
+        await site.is_whole(await site.fleet.push("Image 3", image(3)), 3)
         await site.keeps_what_others_wrote()
 
 

@@ -48,6 +48,19 @@ async def test_a_server_that_does_not_tell_us_whether_it_is_ready_is_there(
     assert len(https_server.requests) == 1
 
 
+async def test_a_server_that_never_says_that_it_is_ready_is_tried_all_the_same(
+    https_server: Any, client: KubeClient, answer_with: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("afflux.kube.presence.LONGEST_WAIT", 0.2)
+    https_server.is_ready = False
+    https_server.answers = [answer_with({"kind": "Status", "message": "hook failed", "code": 500}, 500)]
+    client.presence.missed(Unreachable("no answer"))
+    await asyncio.wait_for(client.presence.until_back(), 5)
+    asked = len(https_server.requests)
+    await asyncio.wait_for(client.presence.until_back(), 5)
+    assert len(https_server.requests) == asked
+
+
 @pytest.mark.parametrize(("code", "away"), [(0, True), (500, True), (503, True), (429, False), (404, False)])
 def test_only_what_is_no_answer_of_its_own_says_that_a_server_is_away(code: int, away: bool) -> None:
     assert is_away(ApiError(code, "", "")) is away

@@ -44,7 +44,8 @@ async def delete_and_wait(client: KubeClient, target: Target, timeout: float) ->
 
 
 async def gone(client: KubeClient, targets: Iterable[Target], timeout: float) -> list[Target]:
-    """Waits until no target exists any more, ``timeout`` seconds at most; those that still do."""
+    """Waits until no target exists any more, ``timeout`` seconds at most; those that still do, or of which it couldn't
+    be learned."""
 
     async def one(target: Target) -> None:
         async with aclosing(observed(client, target)) as states:
@@ -60,7 +61,7 @@ async def gone(client: KubeClient, targets: Iterable[Target], timeout: float) ->
     for task in pending:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    return [target for target, task in zip(waited, tasks, strict=True) if task in pending]
+    return [target for target, task in zip(waited, tasks, strict=True) if task in pending or task.exception()]
 
 
 async def observed(client: KubeClient, target: Target) -> AsyncGenerator[Manifest | None, None]:

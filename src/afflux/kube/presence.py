@@ -2,13 +2,14 @@
 
 import asyncio
 import random
+import time
 from dataclasses import dataclass, field
 
 from afflux.kube.errors import ApiError, KubeError, is_away
 from afflux.kube.transport import Request, Transport
 
 LONGEST_WAIT = 30.0
-"""Seconds after which those who wait go on all the same: a server may work that never says that it is ready."""
+"""Seconds after which those who wait go on until the next failure: a server may work that never says it is ready."""
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
@@ -31,7 +32,7 @@ class Presence:
     async def until_back(self) -> None:
         """Return when the server is ready, at once where nobody has missed it."""
         if self._return is not None:
-            await asyncio.wait([self._return], timeout=LONGEST_WAIT)
+            await asyncio.wait([self._return])
 
     async def close(self) -> None:
         """Look for the server no more."""
@@ -43,8 +44,8 @@ class Presence:
         self._return = None
 
     async def _until_ready(self) -> None:
-        pause = _FIRST_PAUSE
-        while not await self._is_ready():
+        pause, patience = _FIRST_PAUSE, time.monotonic() + LONGEST_WAIT
+        while not await self._is_ready() and time.monotonic() < patience:
             await asyncio.sleep(pause * random.uniform(0.75, 1.25))
             pause = min(_LONGEST_PAUSE, pause * 1.5)
 

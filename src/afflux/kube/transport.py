@@ -18,6 +18,7 @@ from afflux import __version__
 from afflux.kube.config import ClusterConfig, Impersonation
 from afflux.kube.credentials import ClientCertificate
 from afflux.kube.errors import ApiError, ConfigError, Unreachable, error_from_answer
+from afflux.kube.sockets import watchful_socket
 
 REQUEST_TIMEOUT = 60.0
 POOL = 64
@@ -158,7 +159,9 @@ class Transport:
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60.0, ttl_dns_cache=30)
+            connector = aiohttp.TCPConnector(
+                limit=0, keepalive_timeout=60.0, ttl_dns_cache=30, socket_factory=watchful_socket
+            )
             self._session = aiohttp.ClientSession(connector=connector, read_bufsize=2**18, trust_env=False)
         return self._session
 

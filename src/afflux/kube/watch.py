@@ -90,6 +90,7 @@ async def watch(
                 raise
         if time.monotonic() - began > HEALTHY_SECONDS:
             pause = FIRST_PAUSE
+        await client.presence.until_back()
         await asyncio.sleep(pause * random.uniform(0.75, 1.25))
         pause = min(LONGEST_PAUSE, pause * 2)
 

@@ -200,12 +200,13 @@ class RunningController:
                 self.metrics.work_duration.labels(self.name, self.name).observe(self.queue.clock() - began)
 
     async def _until_served(self) -> None:
-        """Nothing is begun while the API server is away: it could only fail, and be tried again later than needed."""
+        """Nothing is begun while the API server is away, nor before it is known what it says when it is back."""
         worker = asyncio.current_task()
         assert worker is not None
         self._held.add(worker)
         try:
             await self.runner.client.presence.until_back()
+            await self.runner.informer.until_current()
         finally:
             self._held.discard(worker)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -10,6 +10,7 @@ import structlog
 
 from afflux.kube.client import EVERYTHING, KubeClient, Selection
 from afflux.kube.errors import KubeError, NoMatch, is_away
+from afflux.kube.presence import LONGEST_WAIT
 from afflux.kube.watch import WatchEvent, watch
 from afflux.objects.identity import GroupVersionKind, ObjectRef, ref_of
 from afflux.objects.manifest import Json, Manifest, metadata_of
@@ -30,6 +31,9 @@ class Informer:
     selection: Selection = EVERYTHING
     indexer: Indexer | None = None
     synced: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once every object has been told; stays so."""
+    _current: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    """Cleared while it isn't known what a server that was away will say when it is back."""
     _objects: dict[ObjectRef, Manifest] = field(default_factory=dict, init=False)
     _index: dict[tuple[str, str], set[ObjectRef]] = field(default_factory=dict, init=False)
     _values: dict[ObjectRef, list[tuple[str, str]]] = field(default_factory=dict, init=False)
@@ -61,6 +65,13 @@ class Informer:
             self._written[key] = written
             self._put(key, before, written)
 
+    async def until_current(self) -> None:
+        """Return when no server's word is outstanding, or hasn't come for a long time: runs that begin before might
+        take what a server has lost for what it has."""
+        if self.synced.is_set() and not self._current.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._current.wait(), LONGEST_WAIT)
+
     async def run(self) -> None:
         """Follow the kind until cancelled."""
         log = structlog.get_logger()
@@ -70,6 +81,7 @@ class Informer:
             nonlocal missing
             if is_away(error):
                 self._written.clear()  # the server may come back without them
+                self._current.clear()
             watched = f"{self.gvk.kind}.{self.gvk.group}".rstrip(".")
             absent = isinstance(error, NoMatch)
             if not absent:
@@ -86,6 +98,7 @@ class Informer:
     def _receive(self, event: WatchEvent) -> None:
         if event.type == "SYNCED":
             self.synced.set()
+            self._current.set()
         elif event.type == "DELETED":
             self._drop(ref_of(event.object))
         else:

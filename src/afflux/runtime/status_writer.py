@@ -7,6 +7,7 @@ from afflux.kube.errors import Conflict, NotFound
 from afflux.objects.manifest import Json, Manifest, metadata_of
 from afflux.objects.merge_patch import apply_merge_patch
 from afflux.runtime.conditions import merge_foreign
+from afflux.runtime.informer import is_newer
 
 _TRIES = 5
 
@@ -42,7 +43,8 @@ class StatusWriter:
     async def write(self, manifest: Manifest, status: Manifest) -> Manifest | None:
         """The object with ``status`` (settled from the one in ``manifest``) written; the same where nothing changed.
 
-        None if it is gone, or replaced by another one of the same name. Raises ``ApiError``.
+        None if it is gone, or replaced by another one of the same name. Raises ``ApiError``; ``Conflict`` also for an
+        object that the server has set back (restored from a backup), of which ``status`` doesn't speak.
         """
         patch = merge_patch_between(status_of(manifest), status)
         latest = manifest
@@ -53,6 +55,8 @@ class StatusWriter:
                 return await self._patch(latest, patch)
             except Conflict:
                 found = await self._read_again(latest)
+                if found is not None and _is_older(found, latest):
+                    raise
             except NotFound:
                 return None
             if found is None:
@@ -86,3 +90,10 @@ class StatusWriter:
             theirs = current.get("conditions") or []
             wanted = {**wanted, "conditions": merge_foreign(patch["conditions"] or [], theirs, self.owned)}
         return merge_patch_between(current, wanted)
+
+
+def _is_older(found: Manifest, known: Manifest) -> bool:
+    """Whether the server has an earlier state of an object than it had told of."""
+    before, now = (int(metadata_of(one).get("generation") or 0) for one in (known, found))
+    same = metadata_of(known).get("resourceVersion") == metadata_of(found).get("resourceVersion")
+    return now < before or not (same or is_newer(known, found))
