@@ -8,7 +8,7 @@ machine too.
     python bench/controlplane.py [--runs 3] [--quick] [--json] [--durable] [--kubeconfig OTHER]
 
 With `--kubeconfig` the same runs against another server too (in Namespaces that are deleted afterwards), and the last
-column is ours divided by the other's.
+column is ours divided by the other's. `--durable` alone compares with ours in memory in the same way.
 """
 
 import argparse
@@ -51,6 +51,8 @@ class Question:
     unit: str
     target: float
     ask: Callable[[Session], Awaitable[Sample]]
+    p99: float = 0.0
+    """At most so many milliseconds for the slowest hundredth; 0 where nothing is asked."""
 
 
 async def rate(session: Session, requests: Sequence[Request]) -> Sample:
@@ -230,10 +232,12 @@ def fan_out(watchers: int, changes: int) -> Callable[[Session], Awaitable[Sample
     return ask
 
 
+WRITE_P99 = 25.0
+
 QUESTIONS = (
-    Question("SSA create ConfigMap", "/s", 1000, create_config_maps),
-    Question("SSA no-op ConfigMap", "/s", 1000, apply_config_maps_again),
-    Question("SSA change ConfigMap", "/s", 1000, change_config_maps),
+    Question("SSA create ConfigMap", "/s", 1000, create_config_maps, WRITE_P99),
+    Question("SSA no-op ConfigMap", "/s", 1000, apply_config_maps_again, WRITE_P99),
+    Question("SSA change ConfigMap", "/s", 1000, change_config_maps, WRITE_P99),
     Question("GET one", "/s", 4000, get_one),
     Question("list 5,000 ConfigMaps, JSON", "ms", 100, list_json),
     Question("list 5,000 ConfigMaps, Table", "ms", 150, list_table),
@@ -241,7 +245,7 @@ QUESTIONS = (
     Question("watch, 1 watcher", "ev/s", 600, fan_out(1, 3000)),
     Question("watch, 20 watchers", "ev/s", 10_900, fan_out(20, 3000)),
     Question("watch, 100 watchers", "ev/s", 20_000, fan_out(100, 2000)),
-    Question("SSA create Deployment", "/s", 400, create_deployments),
+    Question("SSA create Deployment", "/s", 400, create_deployments, WRITE_P99),
     Question("SSA dry run of an existing Deployment", "/s", 250, dry_run_deployments),
     Question("list 1,000 Deployments", "ms", 43, list_deployments),
     Question("Deployments until all are available", "/s", 0, roll_out_deployments),
@@ -327,16 +331,20 @@ LIMITS = (
 
 def rows(ours: Answers, other: Answers) -> list[dict[str, Any]]:
     """The table: one row a question, medians."""
-    table = [(each.says, each.unit, each.target) for each in QUESTIONS] + list(LIMITS)
-    return [row(says, unit, target, ours[says], other.get(says, [])) for says, unit, target in table]
+    asked = [(each.says, each.unit, each.target, each.p99) for each in QUESTIONS]
+    asked += [(says, unit, most, 0.0) for says, unit, most in LIMITS]
+    return [row(*each, ours[each[0]], other.get(each[0], [])) for each in asked]
 
 
-def row(says: str, unit: str, target: float, ours: list[Sample], other: list[Sample]) -> dict[str, Any]:
+def row(
+    says: str, unit: str, target: float, most_p99: float, ours: list[Sample], other: list[Sample]
+) -> dict[str, Any]:
     value = statistics.median(each.value for each in ours)
     found = {"what": says, "value": value, "unit": unit, "target": target}
     found["met"] = not target or (value >= target if unit.endswith("/s") else value <= target)
     found["cpu_us"] = statistics.median(each.cpu for each in ours) * 1e6
     found["p99_ms"] = statistics.median(each.p99 for each in ours) * 1e3
+    found["p99_met"] = not most_p99 or found["p99_ms"] <= most_p99
     if other:
         found["other"] = statistics.median(each.value for each in other)
         found["ratio"] = value / found["other"]
@@ -351,7 +359,7 @@ def printed(row: dict[str, Any]) -> str:
         f"{row['value']:>9,.{digits}f} {row['unit']:4}",
         f"{target:>7} {'' if row['met'] else 'MISSED':6}",
         f"{row['cpu_us']:>8,.0f} us" if row["cpu_us"] else f"{'':11}",
-        f"{row['p99_ms']:>6.1f} ms" if row["p99_ms"] else f"{'':9}",
+        (f"{row['p99_ms']:>6.1f} ms" if row["p99_ms"] else f"{'':9}") + ("" if row["p99_met"] else " MISSED"),
     ]
     if "ratio" in row:
         cells.append(f"{row['other']:>9,.{digits}f} {row['ratio']:6.2f}")
@@ -369,6 +377,8 @@ def main() -> None:
     scale, runs = (0.1, 1) if arguments.quick else (1.0, arguments.runs)
     ours = measure_ours(runs, scale, durable=arguments.durable)
     other = measure_other(arguments.kubeconfig, runs, scale) if arguments.kubeconfig else {}
+    if arguments.durable and not arguments.kubeconfig:
+        other = measure_ours(runs, scale, durable=False)
     table = rows(ours, other)
     if arguments.json:
         print(json.dumps(table))

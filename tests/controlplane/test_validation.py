@@ -148,7 +148,8 @@ REFUSED = [
         "HorizontalPodAutoscaler.autoscaling",
         {"spec": {"maxReplicas": 0, "minReplicas": 1, "scaleTargetRef": {"kind": "Deployment", "name": "d"}}},
         "[spec.maxReplicas: Invalid value: 0: must be greater than 0, "
-        "spec.maxReplicas: Invalid value: 0: must be greater than or equal to `minReplicas`]",
+        "spec.maxReplicas: Invalid value: 0: must be greater than or equal to `minReplicas`, "
+        'spec.scaleTargetRef.apiVersion: Invalid value: "": apiVersion must specify API group]',
     ),
     (
         "PersistentVolumeClaim",

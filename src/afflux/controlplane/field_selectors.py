@@ -22,12 +22,13 @@ _EVENT: Final = (*_INVOLVED, "reason", "reportingComponent", "source", "type")
 _SELECTABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("", "Pod"): _POD,
     ("", "Node"): ("spec.unschedulable",),
+    ("", "Service"): ("spec.clusterIP", "spec.type"),
+    ("certificates.k8s.io", "CertificateSigningRequest"): ("spec.signerName",),
     ("", "Secret"): ("type",),
     ("", "Namespace"): ("status.phase",),
     ("", "Event"): _EVENT,
     ("events.k8s.io", "Event"): _EVENT,
     ("batch", "Job"): ("status.successful",),
-    ("apps", "ReplicaSet"): ("status.replicas",),
     ("", "ReplicationController"): ("status.replicas",),
 }
 _STORED_AS: Final = {"status.successful": "status.succeeded", "source": "source.component"}
@@ -64,10 +65,19 @@ def parse_field_selector(text: str, kind: ServedKind) -> FieldSelector | None:
     allowed = selectable_fields(kind)
     for term in terms:
         if term.field not in allowed:
-            known = ", ".join(f'"{name}"' for name in allowed)
-            raise bad_request(f'"{term.field}" is not a known field selector: only {known}')
+            raise bad_request(_unknown(kind, term.field, allowed))
     name = next((term.value for term in terms if term.field == "metadata.name" and not term.negated), "")
     return FieldSelector(terms, name)
+
+
+def _unknown(kind: ServedKind, field: str, allowed: Sequence[str]) -> str:
+    gvk = kind.gvk
+    if gvk.kind == "Job" and gvk.group == "batch":
+        return f'field label "{field}" not supported for Job'
+    if kind.custom is not None or (gvk.group, gvk.kind) in _SELECTABLE:
+        return f"field label not supported: {field}"
+    known = ", ".join(f'"{name}"' for name in allowed)
+    return f'"{field}" is not a known field selector: only {known}'
 
 
 def selectable_fields(kind: ServedKind) -> Sequence[str]:

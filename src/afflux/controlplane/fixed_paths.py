@@ -39,7 +39,7 @@ class FixedPaths:
         self._registry = registry
         self._openapi = OpenApi(registry, schemas)
         self._openapi_v2 = OpenApiV2(registry, schemas)
-        self._version = orjson.dumps(_version(schemas.minor))
+        self._version = orjson.dumps(_version(schemas.minor), option=orjson.OPT_INDENT_2)
         self._aggregated: dict[tuple[bool, str], tuple[int, bytes]] = {}
 
     def answer(self, path: str, accept: str, address: str) -> FixedAnswer | None:

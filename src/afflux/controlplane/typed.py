@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 from typing import Final
 
 from afflux.controlplane.errors import ApiStatusError, bad_request
 from afflux.controlplane.go_structs import FieldType, Struct, struct_for
 from afflux.controlplane.served_kind import ServedKind
+from afflux.manifests.quantity import InvalidQuantity, canonical_quantity
 from afflux.objects.manifest import Json, Manifest
+
+_BRACKETED: Final = re.compile(r"\[[^\]]*\]")
+_LIKE_QUANTITY: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eEinumkKMGTP]*[-+]?[0-9]*")
+_QUANTITY_WRONG: Final = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+_SUFFIX_WRONG: Final = "unable to parse quantity's suffix"
 
 
 def decode_typed(kind: ServedKind, manifest: Manifest, live: Manifest | None = None) -> tuple[Manifest, list[str]]:
@@ -110,7 +117,15 @@ class _Decoder:
             raise self._wrong(owner, field, value, path.rpartition(field.name)[0], inner=bool(field.container))
         if field.code == "y":
             self._check_base64(value)
+        elif field.code == "@Quantity":
+            self._check_quantity(value)
         return value
+
+    def _check_quantity(self, value: Json) -> None:
+        try:
+            canonical_quantity(str(value))
+        except InvalidQuantity as error:
+            raise self._refused(_SUFFIX_WRONG if _LIKE_QUANTITY.fullmatch(str(value)) else _QUANTITY_WRONG) from error
 
     def _check_base64(self, value: str) -> None:
         try:
@@ -122,7 +137,8 @@ class _Decoder:
         go_type = field.go_name
         if inner:
             go_type = go_type.removeprefix("[]").removeprefix("map[string]")
-        where = f"{owner.name}.{path}{field.name}"
+        # Go names no items of lists and no keys of maps.
+        where = _BRACKETED.sub("", f"{owner.name}.{path}{field.name}")
         return self._refused(
             f"json: cannot unmarshal {_json_name(value)} into Go struct field {where} of type {go_type}"
         )

@@ -153,8 +153,11 @@ class Writer:
 
     def _admitted(self, context: WriteContext, new: Manifest, old: Manifest | None) -> Manifest:
         """Admitted and validated."""
+        return self.validated(context, admit(context, new, old), old)
+
+    def validated(self, context: WriteContext, new: Manifest, old: Manifest | None) -> Manifest:
+        """The object, if it is valid. Raises 422."""
         kind = context.kind
-        new = admit(context, new, old)
         errors = list(metadata_errors(kind, new, old))
         if kind.is_custom:
             errors += structural.validate(kind, new, old, context.warnings, context.rulings)

@@ -5,14 +5,13 @@ On an update, parts that did not change are not looked at again: what was stored
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Callable, Iterator
-from datetime import date, datetime
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TypeAlias
 
 from afflux.controlplane.errors import FieldError
 from afflux.controlplane.field_errors import invalid_value, not_supported, printed, required, too_long, type_invalid
+from afflux.controlplane.structural.formats import FORMATS
 from afflux.controlplane.structural.nodes import SchemaNode, correlate
 from afflux.controlplane.structural.numbers import NUMBER_FORMATS, is_int64, is_integral, number_errors
 from afflux.lang.regexp import InvalidPattern, Pattern, compile_pattern
@@ -126,15 +125,16 @@ def _array(node: SchemaNode, value: list[Json], old: Json, path: str) -> Errors:
 def _string(node: SchemaNode, value: str, path: str) -> Errors:
     raw = node.raw
     least, most, pattern = raw.get("minLength"), raw.get("maxLength"), raw.get("pattern")
+    # The first of these that is broken is the only one that is told.
     if most is not None and len(value) > most:
         yield too_long(path, most)
-    if least is not None and len(value) < least:
+    elif least is not None and len(value) < least:
         yield invalid_value(path, value, f"{path} in body should be at least {least} chars long")
-    if pattern is not None and not _matches(pattern, value):
+    elif pattern is not None and not _matches(pattern, value):
         yield invalid_value(path, value, f"{path} in body should match '{pattern}'")
     well_formed = FORMATS.get(str(raw.get("format") or ""))
     if well_formed is not None and not well_formed(value):
-        yield invalid_value(path, value, f"{path} in body must be of type {raw['format']}: {printed(value)}")
+        yield type_invalid(path, value, f"{path} in body must be of type {raw['format']}: {printed(value)}")
 
 
 def _matches(pattern: str, value: str) -> bool:
@@ -167,25 +167,3 @@ def _combined(node: SchemaNode, value: Json, path: str) -> Errors:
 
 def _valid(node: SchemaNode, value: Json) -> bool:
     return next(check(node, value, None, ""), None) is None
-
-
-def _parses(parse: Callable[[str], object]) -> Callable[[str], bool]:
-    def well_formed(value: str) -> bool:
-        try:
-            parse(value)
-        except ValueError:
-            return False
-        return True
-
-    return well_formed
-
-
-FORMATS: dict[str, Callable[[str], bool]] = {
-    "date": _parses(date.fromisoformat),
-    "date-time": _parses(lambda value: datetime.fromisoformat(value.replace("Z", "+00:00"))),
-    "datetime": _parses(lambda value: datetime.fromisoformat(value.replace("Z", "+00:00"))),
-    "ipv4": _parses(ipaddress.IPv4Address),
-    "ipv6": _parses(ipaddress.IPv6Address),
-    "cidr": _parses(ipaddress.ip_network),
-}
-"""Formats that are checked; a format that isn't known says nothing."""

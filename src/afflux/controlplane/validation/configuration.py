@@ -193,7 +193,11 @@ def validate_autoscaler(new: Node, old: Node | None) -> Errors:
         yield invalid_value("spec.maxReplicas", most, "must be greater than 0")
     if isinstance(least, int) and most < least:
         yield invalid_value("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`")
-    yield from present(node(spec.get("scaleTargetRef")), "spec.scaleTargetRef", "kind", "name")
+    target = node(spec.get("scaleTargetRef"))
+    yield from present(target, "spec.scaleTargetRef", "kind", "name")
+    if "/" not in str(target.get("apiVersion") or "") and target.get("kind") not in (None, "", "ReplicationController"):
+        words = "apiVersion must specify API group"
+        yield invalid_value("spec.scaleTargetRef.apiVersion", target.get("apiVersion") or "", words)
     for index, metric in enumerate(nodes(spec.get("metrics"))):
         if not metric.get("type"):
             yield required(f"spec.metrics[{index}].type", "must specify a metric source type")

@@ -56,21 +56,23 @@ def _versions(spec: Node) -> Errors:
         yield FieldError("FieldValueInvalid", f"Invalid value: {shown}: {text}", "spec.versions")
         return
     seen: set[Json] = set()
+    # The server has a schema that all versions share in one place, and names that place.
+    shared = all(version.get("schema") == versions[0].get("schema") for version in versions)
     for index, version in enumerate(versions):
         where = f"spec.versions[{index}]"
-        yield from _version(version, where)
+        yield from _version(version, where, "spec.validation" if shared else f"{where}.schema")
         if version.get("name") in seen:
             yield duplicate(f"{where}.name", version.get("name"))
         seen.add(version.get("name"))
 
 
-def _version(version: Node, where: str) -> Errors:
+def _version(version: Node, where: str, schema_at: str) -> Errors:
     yield from well_formed(f"{where}.name", version.get("name") or "", dns_label)
     schema = node(version.get("schema")).get("openAPIV3Schema")
     if not isinstance(schema, dict):
         yield required(f"{where}.schema.openAPIV3Schema", "schemas are required" if version.get("schema") else "")
     else:
-        yield from _root_schema(schema, f"{where}.schema.openAPIV3Schema")
+        yield from _root_schema(schema, f"{schema_at}.openAPIV3Schema")
     for number, column in enumerate(nodes(version.get("additionalPrinterColumns"))):
         yield from present(column, f"{where}.additionalPrinterColumns[{number}]", "name", "type", "jsonPath")
 

@@ -37,23 +37,15 @@ _POD_UPDATE = (
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 )
 
-_MAY_CHANGE = frozenset(
-    {
-        "activeDeadlineSeconds",
-        "ephemeralContainers",
-        "schedulingGates",
-        "terminationGracePeriodSeconds",
-        "tolerations",
-    }
-)
-
 
 def validate_pod(new: Node, old: Node | None) -> Errors:
     """A Pod; after creation nearly nothing of its spec may change."""
     spec = node(new.get("spec"))
     if old is None:
         yield from pod_spec(spec, "spec")
-    elif _frozen(spec) != _frozen(node(old.get("spec"))):
+    elif len(nodes(spec.get("containers"))) != len(nodes(node(old.get("spec")).get("containers"))):
+        yield forbidden("spec.containers", "pod updates may not add or remove containers")
+    elif _frozen(spec) != _frozen(node(old.get("spec"))) or not _may_have_grace(spec, node(old.get("spec"))):
         yield forbidden("spec", _POD_UPDATE)
     else:
         gates = nodes(node(old.get("spec")).get("schedulingGates"))
@@ -79,6 +71,11 @@ def _frozen(spec: Node) -> Node:
     for name in ("containers", "initContainers"):
         kept[name] = [{k: v for k, v in one.items() if k != "image"} for one in nodes(spec.get(name))]
     return kept
+
+
+def _may_have_grace(spec: Node, before: Node) -> bool:
+    now, then = spec.get("terminationGracePeriodSeconds"), before.get("terminationGracePeriodSeconds")
+    return bool(now == then or (now == 1 and isinstance(then, int) and then < 0))
 
 
 def validate_pod_template(new: Node, _: Node | None) -> Errors:
@@ -225,17 +222,45 @@ def _env(variables: list[Node], path: str) -> Errors:
 
 
 def _value_from(variable: Node, source: Node, path: str) -> Errors:
-    if variable.get("value"):
-        yield invalid_value(path, "", "may not be specified when `value` is not empty")
     given = [name for name in source if isinstance(source[name], dict)]
+    for name in given:
+        yield from present(source[name], f"{path}.{name}", *_ENV_SOURCES.get(name, ("key",) if "Key" in name else ()))
+        if name == "fieldRef" and source[name].get("fieldPath"):
+            yield from _field_reference(str(source[name]["fieldPath"]), f"{path}.fieldRef.fieldPath")
     if not given:
         yield invalid_value(
             path, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
         )
+    elif variable.get("value"):
+        yield invalid_value(path, "", "may not be specified when `value` is not empty")
     elif len(given) > 1:
         yield invalid_value(path, "", "may not have more than one field specified at a time")
-    for name in given:
-        yield from present(source[name], f"{path}.{name}", *_ENV_SOURCES.get(name, ("key",) if "Key" in name else ()))
+
+
+_ENV_FIELDS = (
+    *("metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName"),
+    *("status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"),
+)
+_POD_FIELDS = frozenset(
+    {
+        *_ENV_FIELDS,
+        "metadata.labels",
+        "metadata.annotations",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+        "status.phase",
+    }
+)
+
+
+def _field_reference(field: str, path: str) -> Errors:
+    """A field of the Pod, or one label or annotation of it."""
+    if field.endswith("']") and field.startswith(("metadata.labels['", "metadata.annotations['")):
+        return
+    if field not in _POD_FIELDS:
+        yield invalid_value(path, field, f"error converting fieldPath: field label not supported: {field}")
+    elif field not in _ENV_FIELDS:
+        yield not_supported(path, field, _ENV_FIELDS)
 
 
 def _env_from(sources: list[Node], path: str) -> Errors:

@@ -52,6 +52,8 @@ def write_scale(writer: Writer, request: ApiRequest) -> Answer:
     owners = scaled["metadata"].get("managedFields") or []
     entries = entries_of_parent(managers_of(before), owners, paths, request.kind.gvk.api_version)
     new = with_managed_fields(_with_replicas(request.kind, before, replicas), entries)
+    if new is not before:
+        new = writer.validated(writer.context(request.kind, "update", author, "scale"), new, before)
     written = writer.replaced(request.kind, live, new, author).manifest
     return Answer(orjson.dumps(_scale_of(request.kind, written, strict=False)), warnings=author.warnings, wrote=True)
 
