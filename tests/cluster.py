@@ -38,7 +38,7 @@ class ClusterProcess:
 
 
 def start_cluster(
-    directory: Path, *options: str, data_dir: Path | None = None, simulation_delay: float = 0.0, timeout: float = 20.0
+    directory: Path, *options: str, data_dir: Path | None = None, simulation_delay: float = 0.0, timeout: float = 60.0
 ) -> ClusterProcess:
     """Start a control plane and wait until it answers. Its kubeconfig and log are in ``directory``.
 
