@@ -207,16 +207,22 @@ class _Follower:
         }
         accept = self.selection.accept.replace("PartialObjectMetadataList", "PartialObjectMetadata")
         request = Request("GET", resource.path(self.selection.namespace), parameters, accept=accept)
-        rest = b""
+        begun: list[bytes] = []
         stream = self.client.transport.stream(request, self.client.impersonation, silence=seconds + 15.0)
         async with stream as chunks:
             self.streams, self.lasts_until = True, time.monotonic() + seconds - _PUNCTUALITY
+            size = 0
             async for chunk in chunks:
-                *lines, rest = (rest + chunk).split(b"\n")
+                *lines, rest = chunk.split(b"\n")
+                if lines:
+                    lines[0] = b"".join([*begun, lines[0]])
+                    begun, size = [], 0
                 for line in lines:
                     if line:
                         yield line
-                if len(rest) > LARGEST_FRAME:
+                begun.append(rest)
+                size += len(rest)
+                if size > LARGEST_FRAME:
                     server = self.client.transport.config.server
                     raise Unreachable(f"{server}: an event of more than {LARGEST_FRAME} bytes was not read")
 
