@@ -194,3 +194,20 @@ async def test_a_list_at_a_version_knows_two_ways_to_match(api: Api) -> None:
         'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Unsupported value: "Foo": supported values: '
         '"Exact", "NotOlderThan", ""',
     )
+
+
+@pytest.mark.parametrize(
+    ("resources", "words"),
+    [
+        (
+            {"limits": {"foo": "1"}},
+            'limits[foo]: Invalid value: "foo": must be a standard resource type or fully qualified',
+        ),
+        ({"limits": {"x.io/gpu": "1"}, "requests": {"x.io/gpu": "2"}}, "must be equal to x.io/gpu limit of 1"),
+        ({"limits": {"cpu": "1"}, "requests": {"cpu": "2"}}, "must be less than or equal to cpu limit of 1"),
+    ],
+)
+async def test_resources_are_standard_ones_or_somebody_s(api: Api, resources: Any, words: str) -> None:
+    container = {"name": "c", "image": "i", "resources": resources}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [container]}}
+    assert words in (await api.post(f"{NAMESPACE}/pods", pod)).json["message"]
