@@ -123,12 +123,6 @@ EXCEPTIONS: tuple[Allowed, ...] = (
     # What is simulated less exactly than a controller manager does it.
     *_allowed(
         ("real2-1.33.json",),
-        r"/poddisruptionbudgets\?",
-        r"DisruptionAllowed",
-        "the simulated condition has no message and no observedGeneration",
-    ),
-    *_allowed(
-        ("real2-1.33.json",),
         r"/horizontalpodautoscalers",
         r"^(status|metadata.managedFields|rows\[0\]\.(cells\[5\]|object\.metadata\.managedFields))",
         "the simulated autoscaler finds its target as it should be; the real one had seen no metrics yet",

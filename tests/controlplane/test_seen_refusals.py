@@ -149,3 +149,65 @@ async def test_a_variable_takes_only_fields_that_a_pod_has(api: Api) -> None:
     assert f"{where}: {words}" in refused.json["message"]
     source["fieldRef"]["fieldPath"] = "metadata.labels['app']"
     assert (await api.post(f"{NAMESPACE}/pods", pod)).status == 201
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({"name": "a", "finalizers": ["bad one"]}, "metadata.finalizers[0]: Invalid value: "),
+        ({"name": "a", "ownerReferences": [{}]}, 'metadata.ownerReferences.uid: Invalid value: "": must not be empty'),
+        ({"generateName": "Bad_"}, 'metadata.generateName: Invalid value: "Bad_": a lowercase RFC 1123 subdomain'),
+    ],
+)
+async def test_metadata_is_refused_by_its_own_fields(api: Api, metadata: dict[str, Any], words: str) -> None:
+    refused = await api.post(f"{NAMESPACE}/configmaps", {"metadata": metadata})
+    assert refused.status == 422
+    assert words in refused.json["message"]
+
+
+async def test_a_prefix_of_names_may_end_with_a_dash_alone(api: Api) -> None:
+    assert (await api.post(f"{NAMESPACE}/configmaps", {"metadata": {"generateName": "a."}})).status == 422
+    assert (await api.post(f"{NAMESPACE}/configmaps", {"metadata": {"generateName": "a."}})).status == 422
+
+
+async def test_a_protected_group_needs_an_approval(api: Api) -> None:
+    definition = json.loads(json.dumps(crd()).replace("example.com", "x.k8s.io"))
+    refused = await api.post(CRDS, definition)
+    assert (
+        "metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups" in refused.json["message"]
+    )
+    definition["metadata"]["annotations"] = {"api-approved.kubernetes.io": "unapproved, in tests"}
+    assert (await api.post(CRDS, definition)).status == 201
+
+
+async def test_an_item_of_an_atomic_list_is_named_by_its_place(api: Api) -> None:
+    spec = {"containers": [{"name": "c", "image": "i"}], "tolerations": [{"effect": True}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
+    refused = await api.apply(f"{NAMESPACE}/pods/p", json.dumps(pod), "m")
+    assert ".spec.tolerations[0].effect: expected string" in refused.json["message"]
+
+
+async def test_a_list_at_a_version_knows_two_ways_to_match(api: Api) -> None:
+    refused = await api.get(f"{NAMESPACE}/configmaps?resourceVersionMatch=Foo&resourceVersion=1")
+    assert (refused.status, refused.json["message"]) == (
+        422,
+        'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Unsupported value: "Foo": supported values: '
+        '"Exact", "NotOlderThan", ""',
+    )
+
+
+@pytest.mark.parametrize(
+    ("resources", "words"),
+    [
+        (
+            {"limits": {"foo": "1"}},
+            'limits[foo]: Invalid value: "foo": must be a standard resource type or fully qualified',
+        ),
+        ({"limits": {"x.io/gpu": "1"}, "requests": {"x.io/gpu": "2"}}, "must be equal to x.io/gpu limit of 1"),
+        ({"limits": {"cpu": "1"}, "requests": {"cpu": "2"}}, "must be less than or equal to cpu limit of 1"),
+    ],
+)
+async def test_resources_are_standard_ones_or_somebody_s(api: Api, resources: Any, words: str) -> None:
+    container = {"name": "c", "image": "i", "resources": resources}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [container]}}
+    assert words in (await api.post(f"{NAMESPACE}/pods", pod)).json["message"]

@@ -123,7 +123,10 @@ def _name_problem(kind: ServedKind) -> NameProblem:
 
 
 def _name_errors(kind: ServedKind, metadata: Manifest) -> Iterator[FieldError]:
-    name = metadata.get("name")
+    name, prefix = metadata.get("name"), metadata.get("generateName")
+    # A prefix may end where a name may not: more follows.
+    if prefix and (problem := _name_problem(kind)(f"{prefix}a" if prefix.endswith("-") else prefix)):
+        yield invalid_value("metadata.generateName", prefix, problem)
     if not name:
         yield required("metadata.name", "name or generateName is required")
     elif problem := _name_problem(kind)(name):
@@ -149,11 +152,10 @@ def _annotation_errors(annotations: Json) -> Iterator[FieldError]:
 
 def _owner_errors(owners: Json) -> Iterator[FieldError]:
     controllers = 0
-    for index, owner in enumerate(owners):
-        field = f"metadata.ownerReferences[{index}]"
+    for owner in owners:
         for name in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(name):
-                yield invalid_value(f"{field}.{name}", owner.get(name, ""), "must not be empty")
+                yield invalid_value(f"metadata.ownerReferences.{name}", owner.get(name, ""), "must not be empty")
         controllers += bool(owner.get("controller"))
     if controllers > 1:
         words = "Only one reference can have Controller set to true"
@@ -163,12 +165,12 @@ def _owner_errors(owners: Json) -> Iterator[FieldError]:
 def _finalizer_errors(kind: ServedKind, metadata: Manifest, before: Manifest) -> Iterator[FieldError]:
     finalizers = metadata.get("finalizers") or []
     for index, finalizer in enumerate(finalizers):
-        field = f"metadata.finalizers[{index}]"
         if problem := qualified_problem(finalizer):
-            yield invalid_value(field, finalizer, problem)
-        elif not kind.is_custom and "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+            yield invalid_value("metadata.finalizers", finalizer, problem)
+        if not kind.is_custom and "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
             # Only the core validation asks for this; custom resources may have a name without a domain.
-            yield invalid_value(field, finalizer, "name is neither a standard finalizer name nor is it fully qualified")
+            words = "name is neither a standard finalizer name nor is it fully qualified"
+            yield invalid_value(f"metadata.finalizers[{index}]", finalizer, words)
     if {"orphan", "foregroundDeletion"} <= set(finalizers):
         yield invalid_value(
             "metadata.finalizers", finalizers, "finalizer orphan and foregroundDeletion cannot be both set"

@@ -278,4 +278,4 @@ def _element_text(element: str) -> str:
     if kind == "k":
         keys = orjson.loads(text)
         return "[" + ",".join(f"{key}={orjson.dumps(keys[key]).decode()}" for key in sorted(keys)) + "]"
-    return f"[={text}]"
+    return f"[{text}]" if kind == "i" else f"[={text}]"

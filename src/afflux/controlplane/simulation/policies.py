@@ -59,14 +59,22 @@ def decide_budget(budget: Manifest, pods: Sequence[Manifest], now: Moment) -> De
     allowed = max(healthy - least, 0)
     enough = bool(allowed)
     reason = "SufficientPods" if enough else "InsufficientPods"
+    generation = budget["metadata"].get("generation", 1)
+    condition = {
+        "type": "DisruptionAllowed",
+        "status": str(enough),
+        "observedGeneration": generation,
+        "reason": reason,
+        "message": "",
+    }
     status = {
         **before,
-        "observedGeneration": budget["metadata"].get("generation", 1),
+        "observedGeneration": generation,
         "currentHealthy": healthy,
         "desiredHealthy": least,
         "disruptionsAllowed": allowed,
         "expectedPods": len(expected),
-        "conditions": _conditions(before, [("DisruptionAllowed", str(enough), reason, "")], now),
+        "conditions": merged_conditions(before.get("conditions") or (), [condition], now),
     }
     decision.status(budget, status)
     return decision

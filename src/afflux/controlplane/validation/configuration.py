@@ -14,7 +14,7 @@ from afflux.controlplane.field_errors import (
     too_long,
 )
 from afflux.controlplane.validation.checks import Errors, Node, counts, node, nodes, one_of, present, well_formed
-from afflux.controlplane.validation.formats import config_key, count_or_percent, dns_subdomain
+from afflux.controlplane.validation.formats import amount, config_key, count_or_percent, dns_subdomain
 from afflux.objects.manifest import Json
 
 MAX_DATA = 1024 * 1024
@@ -164,6 +164,9 @@ def validate_volume(new: Node, old: Node | None) -> Errors:
         yield required("spec.accessModes")
     if not spec.get("capacity"):
         yield required("spec.capacity")
+    size = amount(node(spec.get("capacity")).get("storage", "1"))
+    if size is not None and size <= 0:
+        yield invalid_value("spec.capacity[storage]", str(spec["capacity"]["storage"]), "must be greater than zero")
     sources = [name for name in spec if name not in _NOT_A_SOURCE and spec[name] is not None]
     if not sources:
         yield required("spec", "must specify a volume type")

@@ -9,6 +9,11 @@ from afflux.controlplane.validation.formats import dns_label, dns_subdomain
 from afflux.objects.manifest import Json
 
 _SCHEMA_TYPES = ("array", "boolean", "integer", "number", "object", "string")
+_APPROVED = "api-approved.kubernetes.io"
+_PROTECTED = (
+    f'protected groups must have approval annotation "{_APPROVED}", see '
+    "https://github.com/kubernetes/enhancements/pull/1111"
+)
 _STRANDED = (
     "missing from spec.versions; {0} was previously a storage version, and must remain in spec.versions until a "
     "storage migration ensures no data remains persisted in {0} and removes {0} from status.storedVersions"
@@ -28,6 +33,10 @@ def validate_crd(new: Node, old: Node | None) -> Errors:
     if old is not None:
         yield from _unchanged(spec, node(old.get("spec")), established=_is_established(old))
     yield from _stored_versions(new, nodes(spec.get("versions")))
+    group = str(spec.get("group") or "")
+    approval = node(node(new.get("metadata")).get("annotations")).get(_APPROVED)
+    if old is None and group.endswith((".k8s.io", ".kubernetes.io")) and not approval:
+        yield required(f"metadata.annotations[{_APPROVED}]", _PROTECTED)
 
 
 def _group_and_scope(spec: Node) -> Errors:

@@ -173,18 +173,31 @@ def _container(container: Node, path: str, volumes: set[Json]) -> Errors:
             yield from _handler(hook, f"{path}.lifecycle.{name}")
 
 
+_STANDARD_RESOURCES = frozenset({"cpu", "memory", "ephemeral-storage"})
+
+
 def _resources(resources: Node, path: str) -> Errors:
     limits, requests = node(resources.get("limits")), node(resources.get("requests"))
     for field, amounts in (("limits", limits), ("requests", requests)):
         for name, quantity in amounts.items():
             value = amount(quantity)
+            if "/" not in name and name not in _STANDARD_RESOURCES and not name.startswith("hugepages-"):
+                for words in (
+                    "must be a standard resource type or fully qualified",
+                    "must be a standard resource for containers",
+                ):
+                    yield invalid_value(f"{path}.{field}[{name}]", name, words)
             if value is not None and value < 0:
                 yield invalid_value(f"{path}.{field}[{name}]", quantity, "must be greater than or equal to 0")
     for name, quantity in requests.items():
         asked, most = amount(quantity), amount(limits.get(name))
-        if asked is not None and most is not None and asked > most:
-            text = f"must be less than or equal to {name} limit of {limits[name]}"
-            yield invalid_value(f"{path}.requests", quantity, text)
+        if asked is None or most is None:
+            continue
+        # What isn't Kubernetes' own can't be promised twice.
+        exact = "/" in name or name.startswith("hugepages-")
+        if asked > most or (exact and asked != most):
+            how = "equal to" if exact else "less than or equal to"
+            yield invalid_value(f"{path}.requests", quantity, f"must be {how} {name} limit of {limits[name]}")
 
 
 def _ports(ports: list[Node], path: str) -> Errors:

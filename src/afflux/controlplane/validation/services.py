@@ -23,7 +23,10 @@ def validate_service(new: Node, old: Node | None) -> Errors:
         text = f"may not be set to 'None' for {kind} services"
         yield invalid_value("spec.clusterIPs[0]", "None", text)
     if kind == "ExternalName":
-        yield from well_formed("spec.externalName", spec.get("externalName") or "", dns_subdomain)
+        if spec.get("externalName"):
+            yield from well_formed("spec.externalName", str(spec["externalName"]).removesuffix("."), dns_subdomain)
+        else:
+            yield required("spec.externalName")
     for index, port in enumerate(ports):
         yield from _service_port(port, f"spec.ports[{index}]", named=len(ports) > 1)
     yield from unique_names(ports, "spec.ports")
@@ -127,7 +130,7 @@ def _backend(backend: Node, path: str) -> Errors:
     if service and resource:
         yield invalid_value(path, "", "cannot set both resource and service backends")
     elif not service and not resource:
-        yield required(path, "service or resource backend is required")
+        yield invalid_value(path, "", "resource or service backend is required")
     elif isinstance(service, dict):
         yield from present(service, f"{path}.service", "name")
         port = node(service.get("port"))

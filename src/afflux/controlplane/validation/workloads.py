@@ -161,6 +161,8 @@ def validate_job(new: Node, old: Node | None) -> Errors:
 def _job_spec(spec: Node, path: str) -> Errors:
     yield from counts(spec, path, *_JOB_COUNTS)
     yield from one_of(f"{path}.completionMode", spec.get("completionMode"), ("NonIndexed", "Indexed"))
+    if spec.get("completionMode") == "Indexed" and spec.get("completions") is None:
+        yield required(f"{path}.completions", "when completion mode is Indexed")
     template = node(spec.get("template"))
     yield from validate_template(template, f"{path}.template")
     policy, field = node(template.get("spec")).get("restartPolicy"), f"{path}.template.spec.restartPolicy"

@@ -109,6 +109,9 @@ def _wanted_version(store: Store, options: Options) -> int | None:
     if match and not text:
         words = "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
         raise invalid_option("ListOptions", [FieldError("FieldValueForbidden", words, "resourceVersionMatch")])
+    if match not in ("", "Exact", "NotOlderThan"):
+        words = f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan", ""'
+        raise invalid_option("ListOptions", [FieldError("FieldValueNotSupported", words, "resourceVersionMatch")])
     if not text:
         return None
     version = parse_version(text)
