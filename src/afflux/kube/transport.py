@@ -12,12 +12,14 @@ from typing import NamedTuple, TypeAlias
 from urllib.parse import quote, urlencode
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from afflux import __version__
 from afflux.kube.config import ClusterConfig, Impersonation
 from afflux.kube.credentials import ClientCertificate
-from afflux.kube.errors import ApiError, ConfigError, Unreachable, error_from_answer
+from afflux.kube.errors import ApiError, ConfigError, KubeError, Unreachable, error_from_answer
+from afflux.kube.fence import Fence, PermitOutdated
 from afflux.kube.sockets import watchful_socket
 
 REQUEST_TIMEOUT = 60.0
@@ -56,7 +58,54 @@ class Request(NamedTuple):
     @property
     def repeatable(self) -> bool:
         """Whether sending it twice does what sending it once does."""
-        return self.method in ("GET", "HEAD") or (self.method == "PATCH" and self.content_type == _APPLY)
+        return not self.writes or (self.method == "PATCH" and self.content_type == _APPLY)
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change something; dry runs count as well."""
+        return self.method not in ("GET", "HEAD")
+
+
+class _GuardedBody(aiohttp.BytesPayload):
+    """The body of a writing request, which asks the fence as it is handed to the connection.
+
+    The request's head waits for its body, so that nothing has left before; what passes goes to the kernel at once,
+    unless more is under way on this connection than the kernel takes.
+    """
+
+    def __init__(self, value: bytes, fence: Fence) -> None:
+        super().__init__(value)
+        self._fence = fence
+        self.permit = fence.permit()
+        self.refusal: KubeError | None = None
+        self.sent = False
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        try:
+            self._fence.check(self.permit)
+        except KubeError as error:
+            self.refusal = error
+            raise
+        self.sent = True
+        await super().write_with_length(writer, content_length)
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One try to send a request. ``body`` is there once it was ready to leave, where a fence guards it."""
+
+    request: Request
+    body: _GuardedBody | None = None
+
+    @property
+    def refusal(self) -> KubeError | None:
+        """Why the fence kept it."""
+        return self.body.refusal if self.body is not None else None
+
+    @property
+    def sent(self) -> bool:
+        """Whether it left, as far as the fence saw."""
+        return self.body is not None and self.body.sent
 
 
 Observer: TypeAlias = Callable[[Request, int], None]
@@ -65,9 +114,13 @@ Observer: TypeAlias = Callable[[Request, int], None]
 
 @dataclass(slots=True)
 class Transport:
-    """The connections to one API server, shared by all who act there under whatever name. Used on one event loop."""
+    """The connections to one API server, shared by all who act there under whatever name. Used on one event loop.
+
+    Where there is a fence, it is asked before anything is written, and the server is asked to be done in time.
+    """
 
     config: ClusterConfig
+    fence: Fence | None = None
     observer: Observer | None = None
     largest_answer: int = LARGEST_ANSWER
     _session: aiohttp.ClientSession | None = field(default=None, init=False)
@@ -78,14 +131,17 @@ class Transport:
         """The body of a successful answer.
 
         Raises ``ApiError`` in the server's words. 429 (and a 5xx that says when to come back) is retried as the server
-        asks; a broken connection only where nothing was sent or sending twice does no harm.
+        asks; a broken connection only where nothing was sent or sending twice does no harm. ``LeaseLost``: the fence
+        kept it.
         """
         throttled = broken = 0
         reauthenticated = False
         while True:
+            attempt = _Attempt(request)
             try:
-                async with self._slots, self._answer(request, impersonation, REQUEST_TIMEOUT) as answer:
-                    body = await self._body(answer)
+                body, answer = await self._attempt(attempt, impersonation)
+            except PermitOutdated:
+                continue
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 broken += 1
                 harmless = _is_harmless(request, error)
@@ -106,6 +162,24 @@ class Transport:
                 continue
             raise error_from_answer(answer.status, body)
 
+    async def _attempt(
+        self, attempt: _Attempt, impersonation: Impersonation | None
+    ) -> tuple[bytes, aiohttp.ClientResponse]:
+        """One try: the answer and its body. An answer that doesn't come after all left may still be on its way."""
+        answered = False
+        try:
+            async with self._slots, self._answer(attempt, impersonation, REQUEST_TIMEOUT) as answer:
+                body = await self._body(answer)
+                answered = True
+                return body, answer
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            if attempt.refusal is not None:
+                raise attempt.refusal from None
+            raise
+        finally:
+            if self.fence is not None and attempt.sent and not answered:
+                self.fence.unanswered = self.fence.clock()
+
     @asynccontextmanager
     async def stream(
         self, request: Request, impersonation: Impersonation | None = None, *, silence: float | None
@@ -115,7 +189,7 @@ class Transport:
         Raises ``ApiError`` for an answer that isn't a success, ``Unreachable`` also while reading.
         """
         try:
-            async with self._answer(request, impersonation, None, silence) as answer:
+            async with self._answer(_Attempt(request), impersonation, None, silence) as answer:
                 if answer.status >= 300:
                     if answer.status == 401:
                         self.config.credentials.refused()
@@ -132,16 +206,19 @@ class Transport:
 
     @asynccontextmanager
     async def _answer(
-        self, request: Request, impersonation: Impersonation | None, total: float | None, silence: float | None = None
+        self, attempt: _Attempt, impersonation: Impersonation | None, total: float | None, silence: float | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        request = attempt.request
         credential = await self.config.credentials.current()
+        if self.fence is not None and request.writes:
+            attempt.body = _GuardedBody(request.body or b"", self.fence)
         headers = _headers(request, impersonation or self.config.impersonation)
         if credential.authorization:
             headers.append(("Authorization", credential.authorization))
         async with self._open_session().request(
             request.method,
-            self._url(request),
-            data=request.body,
+            self._url(attempt),
+            data=request.body if attempt.body is None else attempt.body,
             headers=headers,
             ssl=self._context(credential.client_certificate),
             server_hostname=self.config.tls_server_name,
@@ -153,8 +230,11 @@ class Transport:
                 self.observer(request, answer.status)
             yield answer
 
-    def _url(self, request: Request) -> URL:
-        query = f"?{urlencode(request.parameters)}" if request.parameters else ""
+    def _url(self, attempt: _Attempt) -> URL:
+        request, parameters = attempt.request, attempt.request.parameters
+        if attempt.body is not None:
+            parameters = {**parameters, "timeout": f"{attempt.body.permit:.3f}s"}
+        query = f"?{urlencode(parameters)}" if parameters else ""
         return URL(f"{self.config.server}{request.path}{query}", encoded=True)
 
     def _open_session(self) -> aiohttp.ClientSession:
