@@ -102,7 +102,7 @@ def claimed(record: LeaseRecord, holder: str, duration: float, now: datetime) ->
     renewed = record._replace(holder=holder, duration=duration, renewed=micro_time(now))
     if record.holder == holder:
         return renewed
-    transitions = record.transitions + 1 if record.acquired else 0
+    transitions = record.transitions + 1 if record != LeaseRecord() else 0
     return renewed._replace(acquired=micro_time(now), transitions=transitions)
 
 
