@@ -36,11 +36,11 @@ ROOT = Target(GIT_REPOSITORY.gvk, "flux-system", "flux-system")
 
 
 def content(number: int) -> dict[str, str | bytes | None]:
-    """A repository with a few objects, all of which each commit changes."""
+    """A repository with many objects, all of which each commit changes."""
     return {
         f"{name}.yaml": f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n  namespace: default\n"
         f'data:\n  commit: "{number}"\n'
-        for name in ("alpha", "beta", "gamma")
+        for name in ("alpha", *(f"beta-{each}" for each in range(40)))
     }
 
 

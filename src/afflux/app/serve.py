@@ -11,7 +11,7 @@ from afflux.app.beside_flux import FluxIsRunning, refusal, refuse_beside_flux
 from afflux.app.data_directory import DataDirectory, DataDirectoryError
 from afflux.app.install import InstallFailed, install_crds
 from afflux.app.last_resort import last_resort
-from afflux.app.settings import Settings
+from afflux.app.settings import Settings, environment
 from afflux.app.term import Term, confirmations_for
 from afflux.kube.client import KubeClient, Target
 from afflux.kube.config import ClusterConfig, load_config
@@ -30,7 +30,7 @@ async def serve_until(stop: asyncio.Event, settings: Settings) -> None:
     """Runs the controllers until ``stop`` is set. Raises ``ServeFailed``."""
     try:
         with DataDirectory(settings.data_dir) as data:
-            config = load_config(settings.kubeconfig, settings.context)
+            config = load_config(settings.kubeconfig, settings.context, environment())
             if settings.election is None:
                 await _serve_alone(stop, settings, config)
             else:

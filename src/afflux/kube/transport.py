@@ -17,7 +17,7 @@ from yarl import URL
 
 from afflux import __version__
 from afflux.kube.config import ClusterConfig, Impersonation
-from afflux.kube.credentials import ClientCertificate
+from afflux.kube.credentials import NOTHING, ClientCertificate, Credential
 from afflux.kube.errors import ApiError, ConfigError, KubeError, Unreachable, error_from_answer
 from afflux.kube.fence import Fence, PermitOutdated
 from afflux.kube.sockets import watchful_socket
@@ -96,6 +96,7 @@ class _Attempt:
 
     request: Request
     body: _GuardedBody | None = None
+    credential: Credential = NOTHING
 
     @property
     def refusal(self) -> KubeError | None:
@@ -124,7 +125,9 @@ class Transport:
     observer: Observer | None = None
     largest_answer: int = LARGEST_ANSWER
     _session: aiohttp.ClientSession | None = field(default=None, init=False)
-    _contexts: dict[ClientCertificate | None, ssl.SSLContext | bool] = field(default_factory=dict, init=False)
+    _contexts: dict[tuple[ClientCertificate | None, bytes | None], ssl.SSLContext | bool] = field(
+        default_factory=dict, init=False
+    )
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(POOL), init=False)
 
     async def send(self, request: Request, impersonation: Impersonation | None = None) -> bytes:
@@ -158,7 +161,7 @@ class Transport:
                 continue
             if answer.status == 401 and not reauthenticated:
                 reauthenticated = True
-                self.config.credentials.refused()
+                self.config.credentials.refused(attempt.credential)
                 continue
             raise error_from_answer(answer.status, body)
 
@@ -189,10 +192,11 @@ class Transport:
         Raises ``ApiError`` for an answer that isn't a success, ``Unreachable`` also while reading.
         """
         try:
-            async with self._answer(_Attempt(request), impersonation, None, silence) as answer:
+            attempt = _Attempt(request)
+            async with self._answer(attempt, impersonation, None, silence) as answer:
                 if answer.status >= 300:
                     if answer.status == 401:
-                        self.config.credentials.refused()
+                        self.config.credentials.refused(attempt.credential)
                     raise error_from_answer(answer.status, await self._body(answer))
                 yield answer.content.iter_any()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -209,7 +213,7 @@ class Transport:
         self, attempt: _Attempt, impersonation: Impersonation | None, total: float | None, silence: float | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         request = attempt.request
-        credential = await self.config.credentials.current()
+        credential = attempt.credential = await self.config.credentials.current()
         if self.fence is not None and request.writes:
             attempt.body = _GuardedBody(request.body or b"", self.fence)
         headers = _headers(request, impersonation or self.config.impersonation)
@@ -246,10 +250,20 @@ class Transport:
         return self._session
 
     def _context(self, certificate: ClientCertificate | None) -> ssl.SSLContext | bool:
-        context = self._contexts.get(certificate)
+        """TLS with the certificates of now. While what lies in the files can't be used (a certificate is there, its key
+        isn't yet), with those that could."""
+        made_of = (certificate, self.config.trusted)
+        context = self._contexts.get(made_of)
         if context is None:
-            context = tls_context(self.config, certificate) if self.config.server.startswith("https") else True
-            self._contexts = {certificate: context}
+            try:
+                context = tls_context(*made_of, self.config) if self.config.server.startswith("https") else True
+            except ssl.SSLError as error:
+                if not self._contexts:
+                    raise ConfigError(
+                        f"{self.config.server}: the CA or client certificate can't be used: {error}"
+                    ) from error
+                return next(iter(self._contexts.values()))
+            self._contexts = {made_of: context}
         return context
 
     async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
@@ -276,18 +290,20 @@ class Transport:
 
     def _trust_anew(self) -> None:
         """The authorities that the configuration names now: they may have been rotated since it was read."""
+        if self.config.ca_file is not None:
+            self.config.ca_file.look_again()
         if self.config.reread is None:
             return
         with suppress(ConfigError):
-            ca = self.config.reread().ca
-            if ca != self.config.ca:
-                self.config = replace(self.config, ca=ca)
+            anew = self.config.reread()
+            if anew.trusted != self.config.trusted:
+                self.config = replace(self.config, ca=anew.ca, ca_file=anew.ca_file)
                 self._contexts = {}
 
 
-def tls_context(config: ClusterConfig, certificate: ClientCertificate | None) -> ssl.SSLContext:
+def tls_context(certificate: ClientCertificate | None, ca: bytes | None, config: ClusterConfig) -> ssl.SSLContext:
     """TLS as a kubeconfig asks for: its CA alone where it names one, no verification only where it says so."""
-    context = ssl.create_default_context(cadata=config.ca.decode() if config.ca else None)
+    context = ssl.create_default_context(cadata=ca.decode(errors="replace") if ca else None)
     if config.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
