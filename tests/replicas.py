@@ -15,7 +15,7 @@ import aiohttp
 from waiting import eventually
 
 BIN = Path(sys.executable).parent
-SHORT = {"lease-duration": "6s", "renew-deadline": "4s", "retry-period": "1s"}
+SHORT = {"lease-duration": "10s", "renew-deadline": "7s", "retry-period": "1s"}
 """Times for tests, long enough for a busy machine."""
 
 _MUTATING = frozenset(("create", "update", "patch", "delete", "deletecollection"))
