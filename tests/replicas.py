@@ -15,7 +15,7 @@ import aiohttp
 from waiting import eventually
 
 BIN = Path(sys.executable).parent
-SHORT = {"lease-duration": "10s", "renew-deadline": "7s", "retry-period": "1s"}
+SHORT = {"lease-duration": "20s", "renew-deadline": "15s", "retry-period": "1s"}
 """Times for tests, long enough for a busy machine."""
 
 _MUTATING = frozenset(("create", "update", "patch", "delete", "deletecollection"))
@@ -69,7 +69,7 @@ class Replica:
                 pass
             await self.process.wait()
 
-    async def leads(self, timeout: float = 60.0) -> None:
+    async def leads(self, timeout: float = 90.0) -> None:
         """Waits until it is ready, which only the leader ever is."""
 
         async def probe() -> bool:
@@ -89,7 +89,7 @@ class Replica:
             assert status == 503 and "-leader-election, held by afflux/" in text, (text, self.said()[-1500:])
             return text
 
-        return await eventually(probe, 30)
+        return await eventually(probe, 60)
 
     async def fetch(self, port: int, path: str) -> tuple[int, str]:
         """Status and body of a GET; 0 where nobody answers."""

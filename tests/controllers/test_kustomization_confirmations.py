@@ -46,6 +46,18 @@ async def test_an_unconfirmed_source_is_waited_for_in_silence_and_confirming_it_
         await one.ready("apps", revision=revision)
 
 
+async def test_a_suspended_source_is_taken_as_its_status_says(kube_client: KubeClient, tmp_path: Path) -> None:
+    """Nobody will ask it anew; the artifact's digest is checked as ever."""
+    confirmations = Confirmations({"gitrepository"}, Clock())
+    confirmations.begin()
+    async with fleet(kube_client, f"unsure-{uuid4().hex[:8]}", tmp_path, confirmations=confirmations) as one:
+        target = Target(GIT_REPOSITORY.gvk, one.namespace, "fleet")
+        await one.client.patch(target, {"spec": {"suspend": True}})
+        revision = await one.commit(FILES)
+        await one.kustomization("apps")
+        await one.ready("apps", revision=revision)
+
+
 async def test_a_source_that_stays_unconfirmed_is_told(kube_client: KubeClient, tmp_path: Path) -> None:
     clock = Clock()
     confirmations = Confirmations({"gitrepository"}, clock)

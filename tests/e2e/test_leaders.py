@@ -27,7 +27,7 @@ from real_cluster import RealCluster, assets
 from replicas import SHORT, Replica, Write, assert_never_two, free_port, terms, timeouts, writes
 from waiting import eventually, let_pass
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 TOKEN = "a-token-for-tests"
 USERS = ("first", "second")
@@ -75,7 +75,7 @@ class Scene:
         for manifest in [namespace(), *root_objects(root)]:
             await self.client.apply(manifest, field_manager="a-person")
 
-    async def applied(self, commit: str, timeout: float = 60.0) -> None:
+    async def applied(self, commit: str, timeout: float = 120.0) -> None:
         """Waits until a commit is applied and all is well."""
 
         async def probe() -> bool:
@@ -209,7 +209,7 @@ async def test_an_artifact_that_is_still_current_is_served_once_its_source_was_a
     async def served() -> bool:
         return (await second.artifact(path))[0] == 200
 
-    await eventually(served, 30)
+    await eventually(served, 60)
     assert await scene.artifact_path() == path
     await scene.applied(await scene.push())
     scene.assert_in_turns("first", "second")
@@ -222,7 +222,7 @@ async def test_a_leader_that_is_cut_off_stops_before_another_one_begins(scene: S
             await asyncio.to_thread(let_pass, 3)
             link.cut()
             await second.leads()
-            assert await first.ended() == 1
+            assert await first.ended(60) == 1
             link.mend()
         assert "no longer the leader" in first.said().splitlines()[-1]
         await scene.applied(await scene.push())
@@ -236,8 +236,8 @@ async def test_a_leader_that_was_paused_for_forty_seconds_writes_nothing_afterwa
         first.send(signal.SIGSTOP)
         await asyncio.to_thread(let_pass, 40)
         first.send(signal.SIGCONT)
-        assert await first.ended(10) == 1
-        await second.leads(30)
+        assert await first.ended(60) == 1
+        await second.leads()
     assert "paused for too long" in first.said().splitlines()[-1]
     await scene.applied(await scene.push())
     scene.assert_in_turns("first", "second")
@@ -247,13 +247,13 @@ async def test_pauses_in_the_midst_of_writing_never_make_two_writers(scene: Scen
     leading, standing_by = await started(scene)
     expected = [leading.name]
     async with busy(scene):
-        for seconds in (1.37, 0.71, 1.13, 0.29):
+        for seconds in (1.37, 0.71, 0.29):
             await asyncio.to_thread(let_pass, seconds)
             leading.send(signal.SIGSTOP)
             await standing_by.leads()
             await asyncio.to_thread(let_pass, 1.0)
             leading.send(signal.SIGCONT)
-            assert await leading.ended(10) == 1
+            assert await leading.ended(60) == 1
             leading, standing_by = standing_by, await leading.start()
             await standing_by.stands_by()
             expected.append(leading.name)
@@ -267,7 +267,7 @@ async def test_a_leader_that_stops_in_order_hands_over_at_once(scene: Scene) -> 
         await asyncio.to_thread(let_pass, 2)
         first.send(signal.SIGTERM)
         assert await first.ended() == 0
-        await second.leads(20)  # the Lease would have lasted for 35 s
+        await second.leads(30)  # the Lease would have lasted for 35 s
     await scene.applied(await scene.push())
     scene.assert_in_turns("first", "second")
 
@@ -290,7 +290,7 @@ async def test_whoever_comes_back_to_its_data_directory_need_not_wait(scene: Sce
     await scene.apply_root()
     await first.kill()
     await first.start()
-    await first.leads(20)
+    await first.leads(30)
     await scene.applied(await scene.push())
 
 
@@ -300,7 +300,7 @@ async def test_a_lease_that_somebody_else_took_ends_the_process(scene: Scene) ->
     target = Target(LEASE, "flux-system", "kustomize-controller-leader-election")
     spec: dict[str, Any] = {"holderIdentity": "kustomize-controller-7d9f_b2", "leaseDurationSeconds": 35}
     await scene.client.patch(target, {"spec": spec})
-    assert await first.ended() == 1
+    assert await first.ended(60) == 1
     last = first.said().splitlines()[-1]
     assert "the Lease flux-system/kustomize-controller-leader-election is held by kustomize-controller-7d9f_b2" in last
     with pytest.raises(NotFound):

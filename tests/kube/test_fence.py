@@ -165,6 +165,16 @@ def test_a_permit_never_outlasts_the_lease() -> None:
     fence.check(permit)
 
 
+def test_a_process_that_stops_in_order_is_not_ended_by_force() -> None:
+    fence = Fence(Clock())
+    assert not fence.armed
+    fence.extend(sure_until=130.0, ends=135.0)
+    assert fence.armed
+    fence.disarm("stopping")
+    assert not fence.armed
+    assert not fence.open
+
+
 def test_the_clock_goes_on() -> None:
     before = waking_and_sleeping()
     assert waking_and_sleeping() >= before

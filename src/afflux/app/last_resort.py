@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from afflux.kube.fence import Fence
 
-_PATIENCE = 2.0
+_PATIENCE = 5.0
 """Seconds that a process gets to end in order once its fence has closed."""
 
 _LOOKS_EVERY = 0.5
@@ -34,14 +34,14 @@ def last_resort(fence: Fence) -> Iterator[None]:
 
 def _after_a_pause(fence: Fence) -> None:
     """Runs before any other line of ours: what was in hand when the process stopped must not leave."""
-    if fence.was_open and not fence.open:
+    if fence.armed and not fence.open:
         _end(fence, "the process was paused for too long")
 
 
 def _watch(fence: Fence, over: threading.Event) -> None:
     closed_since: float | None = None
     while not over.wait(_LOOKS_EVERY):
-        if not fence.was_open or fence.open:
+        if not fence.armed or fence.open:
             closed_since = None
         elif closed_since is None:
             closed_since = fence.clock()

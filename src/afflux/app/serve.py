@@ -64,11 +64,12 @@ async def _serve_when_elected(stop: asyncio.Event, settings: Settings, config: C
             await install_crds(client, KINDS)
 
         term = Term(leader, confirmations_for(settings.controllers), first)
-        async with assemble(settings, client, term) as assembly:
-            with last_resort(fence):
+        with last_resort(fence):
+            async with assemble(settings, client, term) as assembly:
                 await _until_over(stop, asyncio.create_task(assembly.run()), asyncio.create_task(leader.run()))
-            if settings.release_on_cancel:
-                await leader.resign()
+                fence.disarm("this process is stopping")
+                if settings.release_on_cancel:
+                    await leader.resign()
 
 
 def _candidate(settings: Settings, client: KubeClient, fence: Fence, unique: str) -> Leader:

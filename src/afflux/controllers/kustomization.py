@@ -194,6 +194,8 @@ class KustomizationReconciler:
         """The wait for a source that this process looks after and hasn't looked at since it leads. That is told only
         when it takes long: until then, what was so before is so still."""
         confirmations = self._confirmations
+        if confirmations is not None and offer.suspended:  # nobody will look; what its status says is all there is
+            confirmations.confirm(offer.artifact)
         if confirmations is None or confirmations.is_confirmed(offer.artifact.path):
             return None
 

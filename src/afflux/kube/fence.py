@@ -55,14 +55,14 @@ class Fence:
     """Called on the event loop when a request was refused."""
     unanswered: float = -math.inf
     """When a request that was sent last ended without an answer: the server may still be at it."""
-    was_open: bool = field(default=False, init=False)
-    """Whether it ever was."""
+    armed: bool = field(default=False, init=False)
+    """Whether the process must end when it is closed: from when it first opened until ``disarm``."""
     _closed: bool = field(default=False, init=False)
 
     def extend(self, sure_until: float, ends: float) -> None:
         """The Lease was taken or renewed. What is closed for good stays closed."""
         if not self._closed:
-            self.sure_until, self.ends, self.was_open = sure_until, ends, True
+            self.sure_until, self.ends, self.armed = sure_until, ends, True
             self.reason = "the Lease could not be renewed in time"
 
     def close(self, reason: str) -> None:
@@ -70,6 +70,11 @@ class Fence:
         if not self._closed:
             self._closed, self.reason = True, reason
             self.sure_until = -math.inf
+
+    def disarm(self, reason: str) -> None:
+        """The process is ending in order: closed for good, and nobody need see to it."""
+        self.armed = False
+        self.close(reason)
 
     @property
     def open(self) -> bool:

@@ -61,7 +61,7 @@ class Leader:
 
     async def resign(self) -> None:
         """Nothing is written from now on. The Leases are given back, unless a request may still be under way."""
-        self.fence.close("this process is stopping")
+        self.fence.disarm("this process is stopping")
         log = structlog.get_logger()
         if self.fence.clock() - self.fence.unanswered < self.times.duration:
             log.info("the Leases run out by themselves: the API server may still be at a request that got no answer")
@@ -150,7 +150,7 @@ class Leader:
         if left <= 0:
             raise LeaseLost(self._too_late())
         try:
-            async with asyncio.timeout(min(left, self.times.renew_deadline / 3)):
+            async with asyncio.timeout(min(left, self.times.renew_deadline / 2)):
                 for seat in self.seats:
                     await seat.renew()
         except LeaseLost:
