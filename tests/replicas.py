@@ -5,13 +5,13 @@ import json
 import os
 import re
 import signal
-import socket
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
 
+from process_fleet import free_port
 from waiting import eventually
 
 BIN = Path(sys.executable).parent
@@ -19,13 +19,6 @@ SHORT = {"lease-duration": "20s", "renew-deadline": "15s", "retry-period": "1s"}
 """Times for tests, long enough for a busy machine."""
 
 _MUTATING = frozenset(("create", "update", "patch", "delete", "deletecollection"))
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody has now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Replica:

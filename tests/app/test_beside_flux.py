@@ -3,7 +3,6 @@
 import asyncio
 import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,12 @@ from afflux.kube.config import load_config
 from afflux.kube.errors import NotFound
 from afflux.objects.identity import GroupVersionKind
 from afflux.runtime.lease import LEASE
-from cluster import ClusterProcess, start_cluster
+from cluster_option import Cluster
 from waiting import eventually
 
 CRD = GroupVersionKind("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
 HOLDER = "source-controller-7d9f_abc"
 SHORT = [f"--leader-election-{flag}" for flag in ("lease-duration=6s", "renew-deadline=4s", "retry-period=1s")]
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[ClusterProcess]:
-    with start_cluster(tmp_path / "cluster") as cluster:
-        yield cluster
 
 
 def deployment(name: str, replicas: int, **labels: str) -> dict[str, Any]:
@@ -64,18 +57,27 @@ async def namespace(client: KubeClient) -> None:
     await client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "flux-system"}})
 
 
-async def run(cluster: ClusterProcess, data: Path, *flags: str) -> asyncio.subprocess.Process:
+async def run(cluster: Cluster, data: Path, *flags: str) -> asyncio.subprocess.Process:
     listeners = [f"--{name}-addr=127.0.0.1:0" for name in ("storage", "metrics", "health")]
-    command = [sys.executable, "-m", "afflux", "run", "--kubeconfig", str(cluster.kubeconfig), "--data-dir", str(data)]
+    command = [
+        sys.executable,
+        "-m",
+        "afflux",
+        "run",
+        "--kubeconfig",
+        str(cluster.kubeconfig),
+        "--data-dir",
+        str(data),
+    ]
     return await asyncio.create_subprocess_exec(
         *command, *SHORT, *listeners, *flags, stderr=asyncio.subprocess.PIPE, process_group=0
     )
 
 
 async def test_a_running_deployment_of_flux_is_refused_with_what_to_scale_down(
-    cluster: ClusterProcess, tmp_path: Path
+    fresh_cluster: Cluster, tmp_path: Path
 ) -> None:
-    client = KubeClient.connect(load_config(cluster.kubeconfig))
+    client = KubeClient.connect(load_config(fresh_cluster.kubeconfig))
     await namespace(client)
     await client.create(deployment("kustomize-controller", 0))
     await client.create(deployment("helm-controller", 1))
@@ -85,7 +87,7 @@ async def test_a_running_deployment_of_flux_is_refused_with_what_to_scale_down(
     with pytest.raises(FluxIsRunning, match="-n flux-system scale deployment/source-controller --replicas=0"):
         await refuse_beside_flux(client, both, "elsewhere")
     await refuse_beside_flux(client, ["kustomize-controller"], "flux-system")
-    process = await run(cluster, tmp_path / "data")
+    process = await run(fresh_cluster, tmp_path / "data")
     _, said = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 1
     assert b"Flux is at work in this cluster: flux-system/source-controller (its Deployment has replicas)" in said
@@ -95,12 +97,12 @@ async def test_a_running_deployment_of_flux_is_refused_with_what_to_scale_down(
 
 
 async def test_a_lease_that_flux_renews_is_refused_and_one_that_it_left_is_taken(
-    cluster: ClusterProcess, tmp_path: Path
+    fresh_cluster: Cluster, tmp_path: Path
 ) -> None:
-    client = KubeClient.connect(load_config(cluster.kubeconfig))
+    client = KubeClient.connect(load_config(fresh_cluster.kubeconfig))
     await namespace(client)
     target = Target.of(await client.create(lease(6)))
-    process = await run(cluster, tmp_path / "data")
+    process = await run(fresh_cluster, tmp_path / "data")
 
     async def lives() -> None:
         while True:
@@ -113,7 +115,7 @@ async def test_a_lease_that_flux_renews_is_refused_and_one_that_it_left_is_taken
     assert process.returncode == 1
     assert f"source-controller (Lease held by {HOLDER})".encode() in said
     assert b"kubectl -n flux-system scale deployment/source-controller --replicas=0" in said
-    process = await run(cluster, tmp_path / "data")
+    process = await run(fresh_cluster, tmp_path / "data")
     await taken(client, target)
     process.terminate()
     await process.communicate()
@@ -121,12 +123,12 @@ async def test_a_lease_that_flux_renews_is_refused_and_one_that_it_left_is_taken
     await client.close()
 
 
-async def test_taking_over_goes_on_beside_flux(cluster: ClusterProcess, tmp_path: Path) -> None:
-    client = KubeClient.connect(load_config(cluster.kubeconfig))
+async def test_taking_over_goes_on_beside_flux(fresh_cluster: Cluster, tmp_path: Path) -> None:
+    client = KubeClient.connect(load_config(fresh_cluster.kubeconfig))
     await namespace(client)
     await client.create(deployment("source-controller", 1))
     target = Target.of(await client.create(lease(3)))
-    process = await run(cluster, tmp_path / "data", "--take-over")
+    process = await run(fresh_cluster, tmp_path / "data", "--take-over")
     await taken(client, target)
 
     async def leads() -> bool:

@@ -4,15 +4,12 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from afflux.kube.client import KubeClient, Selection, Target
 from afflux.kube.config import load_config
 from afflux.runtime.lease import LEASE
-from cluster import ClusterProcess, start_cluster
+from cluster_option import Cluster
 from waiting import eventually
 
 HANGING = """
@@ -38,13 +35,7 @@ run_loop(main())
 """
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[ClusterProcess]:
-    with start_cluster(tmp_path / "cluster") as cluster:
-        yield cluster
-
-
-async def leader(cluster: ClusterProcess, tmp_path: Path) -> asyncio.subprocess.Process:
+async def leader(cluster: Cluster, tmp_path: Path) -> asyncio.subprocess.Process:
     arguments = [str(cluster.kubeconfig), str(tmp_path / "data"), str(tmp_path / "now")]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", HANGING, *arguments, stderr=asyncio.subprocess.PIPE, process_group=0
@@ -61,8 +52,8 @@ async def leader(cluster: ClusterProcess, tmp_path: Path) -> asyncio.subprocess.
     return process
 
 
-async def test_a_leader_that_hangs_is_ended_and_says_what_it_was_doing(cluster: ClusterProcess, tmp_path: Path) -> None:
-    process = await leader(cluster, tmp_path)
+async def test_a_leader_that_hangs_is_ended_and_says_what_it_was_doing(fresh_cluster: Cluster, tmp_path: Path) -> None:
+    process = await leader(fresh_cluster, tmp_path)
     (tmp_path / "now").touch()
     _, said = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 1
@@ -71,9 +62,9 @@ async def test_a_leader_that_hangs_is_ended_and_says_what_it_was_doing(cluster: 
     assert b"in hang" in said
 
 
-async def test_a_short_pause_does_no_harm(cluster: ClusterProcess, tmp_path: Path) -> None:
-    process = await leader(cluster, tmp_path)
-    client = KubeClient.connect(load_config(cluster.kubeconfig))
+async def test_a_short_pause_does_no_harm(fresh_cluster: Cluster, tmp_path: Path) -> None:
+    process = await leader(fresh_cluster, tmp_path)
+    client = KubeClient.connect(load_config(fresh_cluster.kubeconfig))
     target = Target(LEASE, "flux-system", "source-controller-leader-election")
     os.kill(process.pid, signal.SIGSTOP)
     before = (await client.get(target))["spec"]["renewTime"]

@@ -19,9 +19,9 @@ from afflux.kube.errors import NotFound
 from afflux.kube.transport import Request
 from afflux.objects.identity import GroupVersionKind
 from afflux.objects.manifest import Manifest
-from cluster import start_cluster
+from cluster_option import Kind, started
 from git_fixture import git
-from real_cluster import RealCluster, assets
+from real_cluster import RealCluster, assets, missing
 from replicas import BIN, Replica
 from waiting import eventually
 
@@ -47,16 +47,15 @@ def mend(text: str) -> str:
     return text.replace("app: nginx\n  template", "app: nginx-new\n  template")
 
 
-@pytest.fixture(params=["embedded", "real"])
-def kubeconfig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """A cluster that holds people to their roles."""
-    if request.param == "embedded":
-        with start_cluster(tmp_path / "cluster", "--rbac") as embedded:
+@pytest.fixture
+def kubeconfig(cluster_kind: Kind, tmp_path: Path) -> Iterator[Path]:
+    """A cluster that holds people to their roles; a real one writes down who asks for what."""
+    if cluster_kind == "embedded":
+        with started(cluster_kind, tmp_path / "cluster") as embedded:
             yield embedded.kubeconfig
         return
     folder = assets()
-    if folder is None:
-        pytest.skip("no etcd, kube-apiserver and kube-controller-manager; make e2e-binaries builds them")
+    assert folder is not None, missing()
     with RealCluster(tmp_path / "real", folder, audit=True) as real:
         real.start_simulation()
         yield real.kubeconfig
@@ -116,7 +115,7 @@ async def token_kubeconfig(client: KubeClient, kubeconfig: Path, account: str, p
     return path
 
 
-async def started(client: KubeClient, kubeconfig: Path, work: Path, controller: str) -> Replica:
+async def at_work(client: KubeClient, kubeconfig: Path, work: Path, controller: str) -> Replica:
     own = await token_kubeconfig(client, kubeconfig, f"afflux-{controller}", work / f"{controller}.kubeconfig")
     return await Replica(controller, work, own, {}, f"--controllers={controller}").start()
 
@@ -153,7 +152,7 @@ async def test_the_walk_through_holds_with_the_two_service_accounts(
         return await asyncio.to_thread(git, clone, "rev-parse", "HEAD")
 
     await install(admin)
-    replicas = [await started(admin, kubeconfig, tmp_path, controller) for controller in CONTROLLERS]
+    replicas = [await at_work(admin, kubeconfig, tmp_path, controller) for controller in CONTROLLERS]
     apps = Target(KUSTOMIZATION, "flux-system", "apps")
     try:
         for replica in replicas:
@@ -194,7 +193,7 @@ async def test_a_source_process_needs_nothing_but_its_own_role(
     server = GitServer(source.repository, TOKEN)
     await server.start()
     await install(admin, without="cluster-admin")
-    replica = await started(admin, kubeconfig, tmp_path, "source")
+    replica = await at_work(admin, kubeconfig, tmp_path, "source")
     try:
         await replica.leads()
         await root(admin, server.url)
@@ -221,7 +220,7 @@ async def test_without_its_role_a_process_says_which_right_is_missing(
     admin: KubeClient, kubeconfig: Path, tmp_path: Path
 ) -> None:
     await install(admin, without="leader-election")
-    replica = await started(admin, kubeconfig, tmp_path, "source")
+    replica = await at_work(admin, kubeconfig, tmp_path, "source")
     try:
         assert await replica.ended(30) == 1
         last = replica.said().splitlines()[-1]

@@ -1,7 +1,4 @@
-"""Two replicas with Leases on a real kube-apiserver, whose audit log says who wrote what, and when.
-
-`make e2e-binaries` builds the server; without it (or KUBEBUILDER_ASSETS) these tests are skipped.
-"""
+"""Two replicas with Leases on a real kube-apiserver, whose audit log says who wrote what, and when."""
 
 import asyncio
 import shutil
@@ -23,11 +20,12 @@ from afflux.objects.identity import GroupVersionKind
 from afflux.objects.manifest import Manifest
 from git_fixture import Upstream
 from link import Link
-from real_cluster import RealCluster, assets
-from replicas import SHORT, Replica, Write, assert_never_two, free_port, terms, timeouts, writes
+from process_fleet import free_port
+from real_cluster import RealCluster, assets, missing
+from replicas import SHORT, Replica, Write, assert_never_two, terms, timeouts, writes
 from waiting import eventually, let_pass
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.real_only, pytest.mark.timeout(400)]
 
 TOKEN = "a-token-for-tests"
 USERS = ("first", "second")
@@ -115,8 +113,7 @@ class Scene:
 @asynccontextmanager
 async def scene_in(work: Path) -> AsyncIterator[Scene]:
     folder = assets()
-    if folder is None:
-        pytest.skip("no etcd, kube-apiserver and kube-controller-manager; make e2e-binaries builds them")
+    assert folder is not None, missing()
     cluster = RealCluster(work / "real", folder, audit=True)
     cluster.users |= {f"token-of-{user}": user for user in USERS}
     with cluster:

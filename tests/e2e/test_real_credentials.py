@@ -1,7 +1,4 @@
-"""Every way to be somebody for a real kube-apiserver, and what happens when it rotates.
-
-`make e2e-binaries` builds the server; without it (or KUBEBUILDER_ASSETS) these tests are skipped.
-"""
+"""Every way to be somebody for a real kube-apiserver, and what happens when it rotates."""
 
 import datetime
 import json
@@ -25,9 +22,9 @@ from afflux.kube.transport import Request
 from afflux.net.tls import Authority
 from afflux.objects.identity import GroupVersionKind
 from link import Link
-from real_cluster import RealCluster, assets
+from real_cluster import RealCluster, assets, missing
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.real_only, pytest.mark.timeout(300)]
 
 REVIEW = GroupVersionKind("authentication.k8s.io", "v1", "SelfSubjectReview")
 
@@ -43,8 +40,7 @@ print(json.dumps({"apiVersion": info["apiVersion"], "kind": "ExecCredential", "s
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
     folder = assets()
-    if folder is None:
-        pytest.skip("no etcd, kube-apiserver and kube-controller-manager; make e2e-binaries builds them")
+    assert folder is not None, missing()
     cluster = RealCluster(tmp_path_factory.mktemp("credentials") / "real", folder)
     with cluster:
         yield cluster
