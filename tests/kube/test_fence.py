@@ -1,12 +1,13 @@
 """What is written, and what is kept, by the clock."""
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from afflux.kube.config import parse_config
+from afflux.kube.config import ClusterConfig, parse_config
 from afflux.kube.credentials import Credential
 from afflux.kube.errors import Unreachable
 from afflux.kube.fence import Fence, LeaseLost, PermitOutdated, waking_and_sleeping
@@ -60,7 +61,7 @@ async def test_the_server_is_asked_to_be_done_before_the_lease_ends(https_server
     fence.extend(sure_until=130.0, ends=135.0)
     await transport.send(Request("PATCH", "/x", {"fieldManager": "me"}, b"{}"))
     await transport.send(Request("GET", "/x"))
-    assert [dict(each.query) for each in https_server.requests] == [{"fieldManager": "me", "timeout": "28.000s"}, {}]
+    assert [dict(each.query) for each in https_server.requests] == [{"fieldManager": "me", "timeout": "25.500s"}, {}]
     await transport.close()
 
 
@@ -85,7 +86,7 @@ async def test_a_request_that_waited_long_is_made_ready_anew(https_server: Any, 
     transport, fence = fenced(https_server, Clock(0, 20))
     fence.extend(sure_until=130.0, ends=135.0)
     await transport.send(Request("POST", "/x", body=b"{}"))
-    assert [each.query["timeout"] for each in https_server.requests] == ["12.000s"]
+    assert [each.query["timeout"] for each in https_server.requests] == ["9.500s"]
     await transport.close()
 
 
@@ -159,10 +160,27 @@ def test_a_permit_never_outlasts_the_lease() -> None:
     fence.extend(sure_until=130.0, ends=135.0)
     permit = fence.permit()
     clock.now += 8
+    assert permit == 25.5
     with pytest.raises(PermitOutdated):
         fence.check(permit)
     fence.extend(sure_until=138.0, ends=143.0)
     fence.check(permit)
+
+
+async def test_what_the_network_does_not_take_is_given_up_before_the_lease_ends() -> None:
+    """A peer that takes nothing more: without a limit the kernel would hold what is left, and deliver it much later."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    fence = Fence(on_the_way=1.0)
+    fence.extend(sure_until=fence.clock() + 30, ends=fence.clock() + 35)
+    transport = Transport(ClusterConfig(server=f"http://127.0.0.1:{listener.getsockname()[1]}"), fence)
+    began = fence.clock()
+    with pytest.raises(Unreachable):
+        await transport.send(Request("POST", "/x", body=b"x" * (16 << 20)))
+    assert fence.clock() - began < 15
+    assert fence.unanswered >= began
+    await transport.close()
+    listener.close()
 
 
 def test_a_process_that_stops_in_order_is_not_ended_by_force() -> None:

@@ -54,7 +54,8 @@ async def _serve_alone(stop: asyncio.Event, settings: Settings, config: ClusterC
 
 async def _serve_when_elected(stop: asyncio.Event, settings: Settings, config: ClusterConfig, unique: str) -> None:
     """The Leases have connections of their own, so that nothing else holds up their renewal."""
-    fence = Fence()
+    times = settings.election or LeaseTimes()
+    fence = Fence(on_the_way=(times.duration - times.renew_deadline) / 2)
     async with _connected(config) as for_leases, _connected(config, fence) as client:
         if not settings.take_over:
             await refuse_beside_flux(client, _names(settings), settings.namespace)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from afflux.kube.errors import KubeError
 
 _SERVER_SHARE = 0.8
-"""Of the time that the Lease still lasts, the part that a server may take over one request."""
+"""Of the time that the Lease still lasts, the part in which a request must arrive and be done."""
 
 _LONGEST = 30.0
 """Seconds; a server refuses to be asked for more than it grants anyway (60 by default)."""
@@ -46,6 +46,8 @@ class Fence:
     """
 
     clock: Callable[[], float] = waking_and_sleeping
+    on_the_way: float = 2.5
+    """Seconds that a request's bytes may be on their way once they left; less than 0.8 of ``ends - sure_until``."""
     sure_until: float = -math.inf
     """When we stop writing."""
     ends: float = -math.inf
@@ -89,14 +91,14 @@ class Fence:
         now = self.clock()
         if now >= self.sure_until:
             self._refuse()
-        return min(_LONGEST, (self.ends - now) * _SERVER_SHARE)
+        return min(_LONGEST, (self.ends - now) * _SERVER_SHARE - self.on_the_way)
 
     def check(self, permit: float) -> None:
         """To be called as the bytes are handed over. Raises ``LeaseLost`` or ``PermitOutdated``: they must not be."""
         now = self.clock()
         if now >= self.sure_until:
             self._refuse()
-        if now + permit > self.ends:
+        if now + self.on_the_way + permit > self.ends:
             raise PermitOutdated("the request waited too long for its connection")
 
     def _refuse(self) -> None:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple, TypeAlias
 from urllib.parse import quote, urlencode
 
@@ -243,9 +244,10 @@ class Transport:
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(
-                limit=0, keepalive_timeout=60.0, ttl_dns_cache=30, socket_factory=watchful_socket
+            factory = (
+                watchful_socket if self.fence is None else partial(watchful_socket, patience=self.fence.on_the_way)
             )
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60.0, ttl_dns_cache=30, socket_factory=factory)
             self._session = aiohttp.ClientSession(connector=connector, read_bufsize=2**18, trust_env=False)
         return self._session
 
