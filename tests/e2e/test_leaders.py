@@ -83,9 +83,9 @@ class Scene:
 
         await eventually(probe, timeout)
 
-    async def keep_pushing(self) -> None:
+    async def keep_pushing(self, stop: asyncio.Event) -> None:
         """Gives whoever leads something to write all the time."""
-        while True:
+        while not stop.is_set():
             await self.push()
             await asyncio.sleep(0.3)
 
@@ -150,12 +150,13 @@ async def started(scene: Scene, port: int = 0, times: dict[str, str] = SHORT) ->
 @asynccontextmanager
 async def busy(scene: Scene) -> AsyncIterator[None]:
     """Commits come all the time."""
-    pushing = asyncio.create_task(scene.keep_pushing())
+    stop = asyncio.Event()
+    pushing = asyncio.create_task(scene.keep_pushing(stop))
     try:
         yield
     finally:
-        pushing.cancel()
-        await asyncio.gather(pushing, return_exceptions=True)
+        stop.set()
+        await pushing
 
 
 async def test_a_killed_leaders_work_is_taken_up_with_what_git_has_now(scene: Scene) -> None:

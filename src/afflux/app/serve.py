@@ -80,7 +80,7 @@ def _candidate(settings: Settings, client: KubeClient, fence: Fence, unique: str
         LeaseSeat(
             client, Target(LEASE, settings.namespace, f"{name}-leader-election"), holder, times.duration, fence.clock
         )
-        for name in _names(settings)
+        for name in sorted(set(_names(settings)))
     ]
     return Leader(seats=seats, fence=fence, times=times, take_over=settings.take_over)
 
