@@ -64,11 +64,13 @@ def _free_port() -> int:
 class RealCluster:
     """Use as a context manager: entered, ``kubeconfig`` leads to a ready API server."""
 
-    def __init__(self, work: Path, folder: Path, *, record: bool = False) -> None:
-        self.work, self._assets, self._record = work, folder, record
+    def __init__(self, work: Path, folder: Path, *, record: bool = False, audit: bool = False) -> None:
+        self.work, self._assets, self._record, self._audit = work, folder, record, audit
         self.kubeconfig = work / "kubeconfig"
         self.audit_log = work / "audit.log"
-        """With ``record``: every write of the user ``afflux``, with its body."""
+        """With ``record``: each write of the user ``afflux``, with its body. With ``audit``: who did what, and when."""
+        self.users = {TOKEN: "admin", BENCH_TOKEN: "afflux"}
+        """Administrators by their tokens; more may be added before the cluster starts."""
         self.port, self._etcd, self._peer = _free_port(), _free_port(), _free_port()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -146,6 +148,7 @@ class RealCluster:
             f"--tls-private-key-file={self.work / 'server.pem'}",
             f"--cert-dir={self.work / 'certs'}",
             f"--token-auth-file={self.work / 'tokens.csv'}",
+            f"--client-ca-file={self.work / 'ca.crt'}",
             f"--service-account-key-file={self.work / 'sa.pem'}",
             f"--service-account-signing-key-file={self.work / 'sa.pem'}",
             "--service-account-issuer=https://kubernetes.default.svc",
@@ -157,14 +160,16 @@ class RealCluster:
         self._until_ready("kube-apiserver")
 
     def _audit_options(self) -> list[str]:
-        if not self._record:
+        if not self._record and not self._audit:
             return []
         writes = {"level": "Request", "users": ["afflux"], "verbs": ["create", "update", "patch", "delete"]}
         rules = [{**writes, "omitStages": ["RequestReceived"]}, {"level": "None"}]
+        if self._audit:
+            rules = [{"level": "Metadata", "omitStages": ["RequestReceived", "ResponseStarted"]}]
         policy = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": rules}
         (self.work / "audit-policy.json").write_text(json.dumps(policy))
         files = [f"--audit-policy-file={self.work / 'audit-policy.json'}", f"--audit-log-path={self.audit_log}"]
-        return [*files, "--audit-log-mode=batch"]
+        return [*files, f"--audit-log-mode={'blocking' if self._audit else 'batch'}"]
 
     def start_controller_manager(self) -> None:
         self._spawn(
@@ -190,8 +195,7 @@ class RealCluster:
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         pem = serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
         write_private(self.work / "sa.pem", key.private_bytes(*pem))
-        users = {TOKEN: "admin", BENCH_TOKEN: "afflux"}
-        tokens = [f'{token},{user},{user},"system:masters"\n' for token, user in users.items()]
+        tokens = [f'{token},{user},{user},"system:masters"\n' for token, user in self.users.items()]
         write_private(self.work / "tokens.csv", "".join(tokens).encode())
         self.kubeconfig_with(TOKEN, self.kubeconfig)
 

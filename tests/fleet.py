@@ -165,7 +165,10 @@ class Fleet:
 
 @asynccontextmanager
 async def fleet(client: KubeClient, namespace: str, directory: Path, **options: Json) -> AsyncIterator[Fleet]:
-    """A fleet in a namespace of its own, with the controller running; ``strict_fields`` refuses unknown fields."""
+    """A fleet in a namespace of its own, with the controller running.
+
+    ``strict_fields`` refuses unknown fields; ``confirmations`` hold back what its source hasn't confirmed.
+    """
     await _install(client, namespace)
     store = ArtifactStore(directory / "artifacts", "http://artifacts.test")
     triggers = Triggers()
@@ -176,7 +179,7 @@ async def fleet(client: KubeClient, namespace: str, directory: Path, **options: 
         own_components=options.get("own_components", OwnComponents.REFUSE),
         no_cross_namespace_refs=options.get("no_cross_namespace_refs", False),
     )
-    reconciler = KustomizationReconciler(client, renderer, tracker, triggers, settings)
+    reconciler = KustomizationReconciler(client, renderer, tracker, triggers, settings, options.get("confirmations"))
     controller = Controller(KUSTOMIZATION, reconciler, RULES, client=client, dependencies=DEPENDENCIES, indexes=INDEXES)
     manager = Manager(
         controllers=[controller],

@@ -63,6 +63,7 @@ class Fleet:
         listeners = [f"--{name}-addr=127.0.0.1:0" for name in ("storage", "metrics")]
         listeners.append(f"--health-addr=127.0.0.1:{self.health}")
         options = ["--kubeconfig", str(kubeconfig), "--data-dir", str(self.work / "run"), *listeners]
+        options.append("--enable-leader-election=false")  # a server may be away for longer than a Lease; no other runs
         await self.spawn("run", str(BIN / "afflux"), "run", *options)
 
     async def kill(self) -> None:

@@ -1,5 +1,6 @@
 """The state directory of `afflux up`."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,23 @@ def test_each_source_has_a_place_of_its_own() -> None:
     first, second = (default_data_directory(source, environment) for source in ("/a/repo", "/b/repo"))
     assert first != second
     assert first.parent == Path("/state/afflux")
+
+
+def test_the_owner_keeps_its_name_over_restarts_and_a_copy_gets_another(tmp_path: Path) -> None:
+    with DataDirectory(tmp_path / "state") as data:
+        name = data.identity()
+        assert data.identity() == name
+    with DataDirectory(tmp_path / "state") as data:
+        assert data.identity() == name
+    shutil.copytree(tmp_path / "state", tmp_path / "copy")
+    with DataDirectory(tmp_path / "copy") as data:
+        assert data.identity() != name
+
+
+def test_the_owner_gets_another_name_when_the_machine_was_started_anew(tmp_path: Path) -> None:
+    with DataDirectory(tmp_path / "state") as data:
+        name = data.identity()
+        file = data.path / "identity"
+        known, boot, place = file.read_text().split(" ")
+        file.write_text(f"{known} {boot[::-1]} {place}")
+        assert data.identity() != name

@@ -18,6 +18,7 @@ from afflux.artifacts.store import ArtifactStore
 from afflux.artifacts.unpacked import UnpackedArtifacts
 from afflux.controllers.git_credentials import InvalidSecret, access_of
 from afflux.controllers.git_repository import RULES, GitRepositoryReconciler
+from afflux.controllers.source import SourceRoad
 from afflux.kube.client import KubeClient
 from afflux.kube.config import parse_config
 from afflux.net.http import HttpSession
@@ -110,7 +111,7 @@ async def driver(tmp_path: Path) -> AsyncIterator[Driver]:
     store = ArtifactStore(tmp_path / "store", "artifacts.example.com")
     client = KubeClient.connect(parse_config(NOWHERE))
     async with HttpSession() as http:
-        reconciler = GitRepositoryReconciler(client, store, Mirrors(tmp_path / "mirrors"), http)
+        reconciler = GitRepositoryReconciler(client, SourceRoad(store), Mirrors(tmp_path / "mirrors"), http)
         yield Driver(reconciler, store)
     await client.close()
 

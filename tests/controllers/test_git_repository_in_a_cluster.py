@@ -14,6 +14,7 @@ from afflux.api.kinds import GIT_REPOSITORY
 from afflux.artifacts.server import ArtifactServer
 from afflux.artifacts.store import ArtifactStore
 from afflux.controllers.git_repository import RULES, GitRepositoryReconciler
+from afflux.controllers.source import SourceRoad
 from afflux.kube.client import KubeClient, PatchType, Selection, Target
 from afflux.kube.errors import AlreadyExists, ApiError, NotFound
 from afflux.net.http import HttpSession, Request
@@ -119,7 +120,7 @@ async def bench(kube_client: KubeClient, tmp_path: Path) -> AsyncIterator[Bench]
     await server.start()
     store.address = f"http://127.0.0.1:{server.port}"
     async with AsyncExitStack() as stack, HttpSession() as http:
-        reconciler = GitRepositoryReconciler(client, store, Mirrors(tmp_path / "mirrors"), http)
+        reconciler = GitRepositoryReconciler(client, SourceRoad(store), Mirrors(tmp_path / "mirrors"), http)
         controller = Controller(GIT_REPOSITORY, reconciler, RULES, client=client)
         manager = Manager(
             controllers=[controller], triggers=triggers, settings=Settings(selection=Selection(NAMESPACE))

@@ -1,4 +1,5 @@
 import base64
+import json
 import sys
 from pathlib import Path
 
@@ -56,7 +57,7 @@ async def test_a_token_file_is_read_again_after_the_server_refused_its_token(tmp
     assert (await credentials.current()).authorization == "Bearer one"
     (tmp_path / "token").write_text("two\n")
     assert (await credentials.current()).authorization == "Bearer one"
-    credentials.refused()
+    credentials.refused(await credentials.current())
     assert (await credentials.current()).authorization == "Bearer two"
 
 
@@ -86,6 +87,51 @@ async def test_a_plugin_runs_again_only_when_its_credential_has_expired(
     credentials = parse_config(kubeconfig(user={"exec": plugin})).credentials
     assert (await credentials.current()).authorization == "Bearer t1"
     assert (await credentials.current()).authorization == second
+
+
+async def test_a_plugin_runs_again_once_for_all_whom_its_credential_was_refused_to(tmp_path: Path) -> None:
+    plugin = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": sys.executable,
+        "args": ["-c", PLUGIN, str(tmp_path / "runs")],
+        "env": [{"name": "EXPIRES", "value": "2999-01-01T00:00:00Z"}],
+        "provideClusterInfo": True,
+    }
+    credentials = parse_config(kubeconfig(user={"exec": plugin})).credentials
+    first = await credentials.current()
+    credentials.refused(first)
+    second = await credentials.current()
+    credentials.refused(first)
+    assert (second.authorization, await credentials.current()) == ("Bearer t2", second)
+
+
+async def test_a_plugin_is_told_what_the_kubeconfig_has_for_it(tmp_path: Path) -> None:
+    extension = {"name": "client.authentication.k8s.io/exec", "extension": {"audience": "here"}}
+    program = "import os, pathlib, sys; pathlib.Path(sys.argv[1]).write_text(os.environ['KUBERNETES_EXEC_INFO'])"
+    plugin = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": sys.executable,
+        "args": ["-c", program, str(tmp_path / "told")],
+        "provideClusterInfo": True,
+    }
+    credentials = parse_config(kubeconfig({"extensions": [extension]}, {"exec": plugin})).credentials
+    with pytest.raises(ConfigError, match="didn't answer with an ExecCredential"):
+        await credentials.current()
+    assert json.loads((tmp_path / "told").read_text())["spec"]["cluster"]["config"] == {"audience": "here"}
+
+
+async def test_a_token_file_goes_before_a_token_while_it_can_be_read(tmp_path: Path) -> None:
+    text = kubeconfig(user={"token": "fallback", "tokenFile": str(tmp_path / "token")})
+    assert (await parse_config(text).credentials.current()).authorization == "Bearer fallback"
+    (tmp_path / "token").write_text("fresh")
+    assert (await parse_config(text).credentials.current()).authorization == "Bearer fresh"
+
+
+async def test_an_empty_token_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "token").touch()
+    credentials = parse_config(kubeconfig(user={"tokenFile": str(tmp_path / "token")})).credentials
+    with pytest.raises(ConfigError, match="token is empty"):
+        await credentials.current()
 
 
 async def test_a_plugin_that_is_missing_says_how_to_get_it() -> None:
@@ -144,5 +190,16 @@ async def test_a_pod_finds_its_cluster_in_its_service_account(tmp_path: Path) ->
     config = in_cluster_config(tmp_path)
     assert (config.namespace, config.ca) == ("flux-system", b"PEM")
     assert (await config.credentials.current()).authorization == "Bearer t"
+    assert config.server == "https://kubernetes.default.svc"
     with pytest.raises(ConfigError, match="this isn't a Pod"):
         in_cluster_config(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("host", "server"), [("10.0.0.1", "https://10.0.0.1:6443"), ("fd00::1", "https://[fd00::1]:6443")]
+)
+def test_a_pod_is_told_where_its_api_server_is(tmp_path: Path, host: str, server: str) -> None:
+    for name in ("ca.crt", "namespace", "token"):
+        (tmp_path / name).write_text("x")
+    environment = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": "6443"}
+    assert in_cluster_config(tmp_path, environment).server == server

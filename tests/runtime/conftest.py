@@ -171,7 +171,7 @@ class World:
         self.manager = Manager(
             controllers=[controller],
             triggers=self.triggers,
-            settings=Settings(selection=Selection(self.namespace), grace=grace),
+            settings=Settings(selection=Selection(self.namespace), grace=lambda: grace),
             metrics_address="127.0.0.1:0",
             health_address="127.0.0.1:0",
         )

@@ -10,6 +10,7 @@ from afflux import __version__, offload
 from afflux.api.kinds import GIT_REPOSITORY
 from afflux.app.reconcilers import RECONCILERS, Parts
 from afflux.app.settings import Settings
+from afflux.app.term import Term
 from afflux.artifacts.server import ArtifactServer
 from afflux.artifacts.store import ArtifactStore, Retention
 from afflux.artifacts.unpacked import UnpackedArtifacts
@@ -48,43 +49,55 @@ class Assembly:
 
 
 @asynccontextmanager
-async def assemble(settings: Settings, client: KubeClient) -> AsyncIterator[Assembly]:
-    """Everything that the controllers of ``settings.controllers`` need, open for the block."""
+async def assemble(settings: Settings, client: KubeClient, term: Term | None = None) -> AsyncIterator[Assembly]:
+    """Everything that the controllers of ``settings.controllers`` need, open for the block.
+
+    With a term they begin when it does, and until then nothing but the endpoints is served.
+    """
     configure(settings.log_level, _sinks(settings))
     host, port = split_address(settings.storage_address)
     server_hosts = frozenset({settings.advertised_address}) if settings.advertised_address else frozenset[str]()
     retention = Retention(settings.artifact_retention_ttl, settings.artifact_retention_records)
     store = ArtifactStore(settings.data_dir / "artifacts", settings.advertised_address or "", retention)
     server = ArtifactServer(store, host, port, server_hosts)
+    if term is not None:
+        server.withheld = term.withheld
     await server.start()
     try:
         store.address = _advertised(settings, host, server.port)
         async with HttpSession(f"afflux/{__version__}") as http, offload.WorkerPool(preload=_WORKERS_IMPORT):
-            yield _assembly(settings, client, store, http)
+            yield _assembly(settings, client, store, http, term)
     finally:
         await server.stop()
 
 
-def _assembly(settings: Settings, client: KubeClient, store: ArtifactStore, http: HttpSession) -> Assembly:
+def _assembly(
+    settings: Settings, client: KubeClient, store: ArtifactStore, http: HttpSession, term: Term | None
+) -> Assembly:
     triggers = Triggers()
+    confirmations = term.confirmations if term is not None else None
     parts = Parts(
         settings=settings,
         client=client,
         store=store,
-        unpacked=UnpackedArtifacts(settings.data_dir / "unpacked", store, http),
+        unpacked=UnpackedArtifacts(settings.data_dir / "unpacked", store, http, confirmations=confirmations),
         http=http,
         mirrors=Mirrors(settings.data_dir / "mirrors"),
         triggers=triggers,
+        confirmations=confirmations,
     )
+    controller_settings = ControllerSettings(jitter=settings.interval_jitter_percentage / 100)
     manager = Manager(
         controllers=[make(parts) for controller, make in RECONCILERS.values() if controller in settings.controllers],
         triggers=triggers,
         metrics=parts.metrics,
-        settings=ControllerSettings(jitter=settings.interval_jitter_percentage / 100),
+        settings=controller_settings,
         metrics_address=settings.metrics_address,
         health_address=settings.health_address,
     )
     _count_requests(client, manager)
+    if term is not None:
+        manager.prepare, manager.obstacle, controller_settings.grace = term.begin, term.obstacle, term.grace
     return Assembly(client, manager, triggers, http, parts.mirrors)
 
 

@@ -3,9 +3,12 @@
 import fcntl
 import hashlib
 import os
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+
+from afflux.net.tls import write_private
 
 SCHEMA = 1
 """Number of the layout below; raised with a migration, never reused."""
@@ -27,6 +30,14 @@ def default_data_directory(source: str | None, environment: dict[str, str]) -> P
 def log_files(data_dir: Path, controllers: Sequence[str]) -> dict[str, Path]:
     """Where each controller's log is kept, by the controller's full name (``source-controller``)."""
     return {f"{name}-controller": data_dir / "logs" / f"{name}-controller.log" for name in controllers}
+
+
+def _boot() -> str:
+    """What names the time since this machine was started; nothing lasting where it can't be told."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return str(uuid.uuid4())
 
 
 class DataDirectory:
@@ -83,6 +94,22 @@ class DataDirectory:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def identity(self) -> str:
+        """What names the owner of this directory: the same after a restart on this machine, and only then.
+
+        Whoever has the lock knows that nobody else goes by that name. A copy of the directory, another machine, or this
+        one started anew get a name of their own.
+        """
+        assert self._lock is not None
+        place = os.fstat(self._lock)
+        here = f"{_boot()} {place.st_dev}:{place.st_ino}"
+        file = self.path / "identity"
+        known, _, where = (file.read_text() if file.exists() else "").strip().partition(" ")
+        if not known or where != here:
+            known = str(uuid.uuid4())
+            write_private(file, f"{known} {here}\n".encode())
+        return known
 
     def folder(self, name: str) -> Path:
         """A folder inside, made where it is absent."""

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from afflux.api.kinds import GIT_REPOSITORY, KUSTOMIZATION
 from afflux.app.settings import Settings
 from afflux.apply.health_tracker import HealthTracker
+from afflux.artifacts.confirmations import Confirmations
 from afflux.artifacts.store import ArtifactStore
 from afflux.artifacts.unpacked import UnpackedArtifacts
 from afflux.controllers import git_repository, kustomization
 from afflux.controllers.kustomization_own_components import OwnComponents
 from afflux.controllers.kustomization_rendering import Renderer
+from afflux.controllers.source import SourceRoad
 from afflux.kube.client import KubeClient
 from afflux.net.http import HttpSession
 from afflux.objects.manifest import Json
@@ -32,10 +34,12 @@ class Parts:
     mirrors: Mirrors
     triggers: Triggers
     metrics: Metrics = field(default_factory=Metrics.create)
+    confirmations: Confirmations | None = None
 
 
 def _git_repository(parts: Parts) -> Controller[Json]:
-    reconciler = git_repository.GitRepositoryReconciler(parts.client, parts.store, parts.mirrors, parts.http)
+    road = SourceRoad(parts.store, parts.confirmations)
+    reconciler = git_repository.GitRepositoryReconciler(parts.client, road, parts.mirrors, parts.http)
     return Controller(
         GIT_REPOSITORY,
         reconciler,
@@ -62,6 +66,7 @@ def _kustomization(parts: Parts) -> Controller[Json]:
             no_cross_namespace_refs=settings.no_cross_namespace_refs,
             own_components=OwnComponents.STAND_IN if settings.stand_in else OwnComponents.REFUSE,
         ),
+        parts.confirmations,
     )
     return Controller(
         KUSTOMIZATION,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from afflux.lang.duration import parse_duration
+from afflux.runtime.lease import InvalidTimes, LeaseTimes
 
 CONTROLLERS = ("source", "kustomize")
 """The controllers of Flux that this Afflux runs, by the names that ``--controllers`` takes."""
@@ -39,6 +40,10 @@ class Settings:
     log_level: str = "info"
     log_encoding: str = "json"
     log_files: Mapping[str, Path] = field(default_factory=dict)
+    election: LeaseTimes | None = None
+    """Leader election by Flux's Leases; None: whoever starts this process sees to it that there is one."""
+    release_on_cancel: bool = True
+    take_over: bool = False
 
 
 def controllers_of(text: str) -> tuple[str, ...]:
@@ -59,6 +64,20 @@ def seconds_of(flag: str, text: str) -> float:
         return parse_duration(text)
     except ValueError as error:
         raise SettingsError(f"{flag}: {error}") from error
+
+
+def election_of(enabled: bool, duration: str, renew_deadline: str, retry_period: str) -> LeaseTimes | None:
+    """The flags of leader election, by Flux's names."""
+    prefix = "--leader-election"
+    times = LeaseTimes(
+        seconds_of(f"{prefix}-lease-duration", duration),
+        seconds_of(f"{prefix}-renew-deadline", renew_deadline),
+        seconds_of(f"{prefix}-retry-period", retry_period),
+    )
+    try:
+        return times.checked() if enabled else None
+    except InvalidTimes as error:
+        raise SettingsError(str(error)) from error
 
 
 def environment() -> dict[str, str]:

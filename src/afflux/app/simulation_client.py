@@ -11,6 +11,7 @@ import orjson
 import structlog
 
 from afflux.app.serve import until_stopped
+from afflux.app.settings import environment
 from afflux.controlplane.access import ChangeEvent, Listing, Propagation
 from afflux.controlplane.errors import ApiStatusError
 from afflux.controlplane.simulation import EVERYTHING, NODE_ONLY, SimulatedNode, Simulation
@@ -140,7 +141,7 @@ class SimulationSettings:
 async def simulate_until(stop: asyncio.Event, settings: SimulationSettings) -> None:
     """Simulates workloads on the cluster of a kubeconfig until ``stop`` is set. Raises ``SimulationFailed``."""
     try:
-        client = KubeClient.connect(load_config(settings.kubeconfig, settings.context))
+        client = KubeClient.connect(load_config(settings.kubeconfig, settings.context, environment()))
         try:
             version: Json = parsed(await client.raw("/version"))
             _log.info("simulating", server=client.transport.config.server, node=settings.node)

@@ -7,6 +7,7 @@
     |- MalformedArchive    cut short, followed by something else, or not an archive
     |- UnsafeArchive       an entry that could reach outside, or isn't a file or a directory
     |- ArtifactMissing     the file isn't there
+    |  `- ArtifactUnconfirmed  it may be there, but its source wasn't looked at yet since we lead
     |- ArtifactTorn        the file's digest isn't the artifact's
     `- DownloadFailed      a foreign store gave no usable answer
 """
@@ -30,6 +31,10 @@ class UnsafeArchive(ArtifactError):
 
 class ArtifactMissing(ArtifactError):
     """The artifact's file isn't there."""
+
+
+class ArtifactUnconfirmed(ArtifactMissing):
+    """The file may be there, but its source hasn't been looked at since this process leads."""
 
 
 class ArtifactTorn(ArtifactError):

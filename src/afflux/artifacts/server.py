@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import web
@@ -14,7 +15,8 @@ class ArtifactServer:
     """Serves the files of a store: GET and HEAD, ranges, no listing, nothing that isn't an artifact.
 
     ``hosts`` are further names (with port where it isn't the scheme's) that it answers to. ``GET /`` says that it is
-    ready.
+    ready. ``withheld`` (to be set) says why a path (empty: anything at all) isn't served now, or None; what is withheld
+    is answered with 503, which clients try again.
     """
 
     def __init__(
@@ -27,6 +29,7 @@ class ArtifactServer:
     ) -> None:
         self._root = store.root
         self._host, self.port, self._hosts, self._tls = host, port, hosts, tls
+        self.withheld: Callable[[str], str | None] = lambda _: None
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -48,17 +51,24 @@ class ArtifactServer:
             await runner.cleanup()
 
     async def _ready(self, request: web.Request) -> web.Response:
+        self._check("")
         return web.Response(text="ok\n")
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         parts = [request.match_info[part] for part in ("kind", "namespace", "name", "file")]
         if any(part.startswith(".") or "/" in part or "\0" in part for part in parts) or parts[-1].endswith(".lock"):
             raise web.HTTPNotFound
+        self._check("/".join(parts))
         path = self._root.joinpath(*parts)
         if path.is_symlink() or not path.is_file():
             raise web.HTTPNotFound
         # The type is given so that the library doesn't take the file for a compressed form of something else.
         return web.FileResponse(path, headers={"Content-Type": _content_type(path)})
+
+    def _check(self, path: str) -> None:
+        why = self.withheld(path)
+        if why is not None:
+            raise web.HTTPServiceUnavailable(text=f"{why}\n", headers={"Retry-After": "1"})
 
 
 def _content_type(path: Path) -> str:

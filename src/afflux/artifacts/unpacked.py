@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from afflux.api.meta import Artifact
+from afflux.artifacts.confirmations import Confirmations
 from afflux.artifacts.download import Retry, download
-from afflux.artifacts.errors import ArtifactMissing, ArtifactTorn
+from afflux.artifacts.errors import ArtifactMissing, ArtifactTorn, ArtifactUnconfirmed
 from afflux.artifacts.store import ArtifactStore
 from afflux.artifacts.tree_changes import touched_paths
 from afflux.artifacts.unpack import unpack
@@ -40,11 +41,20 @@ class UnpackedArtifacts:
     """A cache of directories below ``root``, which belongs to this process alone and is emptied when it starts.
 
     ``store`` is read by digest, without HTTP; what it lacks is downloaded where there is an HTTP session. Beyond
-    ``limit`` directories, those that nobody has asked for lately go, the longest unused first.
+    ``limit`` directories, those that nobody has asked for lately go, the longest unused first. With ``confirmations``
+    only what is confirmed is given out.
     """
 
-    def __init__(self, root: Path, store: ArtifactStore, http: HttpSession | None = None, limit: int = 50) -> None:
+    def __init__(
+        self,
+        root: Path,
+        store: ArtifactStore,
+        http: HttpSession | None = None,
+        limit: int = 50,
+        confirmations: Confirmations | None = None,
+    ) -> None:
         self._root, self._store, self._http, self._limit = root.absolute(), store, http, limit
+        self._confirmations = confirmations
         self._directories: dict[str, _Directory] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._touched: OrderedDict[tuple[str, str], asyncio.Future[frozenset[str]]] = OrderedDict()
@@ -54,8 +64,10 @@ class UnpackedArtifacts:
     async def directory(self, artifact: Artifact) -> Path:
         """The artifact's files. They must not be changed, and stay for a quarter of an hour after the last call.
 
-        Raises ``ArtifactError``: missing, torn, unsafe or too large.
+        Raises ``ArtifactError``: missing, unconfirmed, torn, unsafe or too large.
         """
+        if self._confirmations is not None and not self._confirmations.is_confirmed(artifact.path):
+            raise ArtifactUnconfirmed(f"artifact {artifact.path} was not fetched anew yet by this leader")
         async with self._locks.setdefault(artifact.digest, asyncio.Lock()):
             known = self._directories.get(artifact.digest)
             if known is None or not await self._is_whole(known):

@@ -18,7 +18,6 @@ from afflux.api.reasons import (
     SUCCEEDED,
     URL_INVALID,
 )
-from afflux.artifacts.store import ArtifactStore
 from afflux.controllers.git_credentials import with_access
 from afflux.controllers.source import ABNORMAL, Plan, SourceRoad
 from afflux.kube.client import KubeClient
@@ -47,9 +46,9 @@ RULES: Rules[GitRepository] = Rules(
 class GitRepositoryReconciler:
     """One instance serves all GitRepositories of a process."""
 
-    def __init__(self, client: KubeClient, store: ArtifactStore, mirrors: Mirrors, http: HttpSession) -> None:
+    def __init__(self, client: KubeClient, road: SourceRoad, mirrors: Mirrors, http: HttpSession) -> None:
         self._client, self._mirrors, self._http = client, mirrors, http
-        self._road = SourceRoad(store)
+        self._road = road
 
     async def reconcile(self, run: Run[GitRepository]) -> Done:
         """Resolves the reference, and fetches and stores what it means where that is new."""

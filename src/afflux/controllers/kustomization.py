@@ -27,6 +27,7 @@ from afflux.apply.changes import ChangeSet
 from afflux.apply.health import HEALTHY, Verdict
 from afflux.apply.health_expressions import Assessor, HealthExpressions
 from afflux.apply.health_tracker import HealthTracker
+from afflux.artifacts.confirmations import PATIENCE, Confirmations
 from afflux.artifacts.errors import ArtifactMissing
 from afflux.controllers import kustomization_health as health
 from afflux.controllers import kustomization_watches as watches
@@ -102,6 +103,7 @@ class KustomizationReconciler:
         tracker: HealthTracker,
         triggers: Triggers,
         settings: KustomizationSettings | None = None,
+        confirmations: Confirmations | None = None,
     ) -> None:
         self._client = client
         self._renderer = renderer
@@ -109,6 +111,7 @@ class KustomizationReconciler:
         self._triggers = triggers
         self._sweeps = Sweeps()
         self._moves: dict[ObjectRef, StatusMoves] = {}
+        self._confirmations = confirmations
         self._settings = settings or KustomizationSettings()
 
     async def reconcile(self, run: Run[Kustomization]) -> Done | Waiting | Postponed:
@@ -117,6 +120,8 @@ class KustomizationReconciler:
         offer = await self._offer(run)
         if isinstance(offer, Waiting):
             return offer
+        if unconfirmed := self._unconfirmed(run, offer):
+            return unconfirmed
         run.annotate(**history_metadata(offer))
         wait = self._waits.resumable(run.key, _occasion(run, offer))
         if wait is not None and run.causes <= _ONLY_LOOKS_AGAIN:
@@ -184,6 +189,25 @@ class KustomizationReconciler:
         if offer is not None:
             return offer
         return self._no_artifact(run, "Source artifact not found", self._settings.requeue_dependency)
+
+    def _unconfirmed(self, run: Run[Kustomization], offer: Offer) -> Waiting | Postponed | None:
+        """The wait for a source that this process looks after and hasn't looked at since it leads. That is told only
+        when it takes long: until then, what was so before is so still."""
+        confirmations = self._confirmations
+        if confirmations is not None and offer.suspended:  # nobody will look; what its status says is all there is
+            confirmations.confirm(offer.artifact)
+        if confirmations is None or confirmations.is_confirmed(offer.artifact.path):
+            return None
+
+        def bell() -> None:
+            for cause in run.causes:
+                self._triggers.wake(run.key.kind, run.key, cause)
+
+        confirmations.ring(offer.artifact, run.key, bell)
+        seconds = self._settings.requeue_dependency
+        if confirmations.is_early:
+            return Postponed(min(seconds, PATIENCE), Cause.SOURCE)
+        return self._no_artifact(run, "Source is not ready, artifact not fetched yet by this leader", seconds)
 
     def _no_artifact(self, run: Run[Kustomization], what: str, seconds: float) -> Waiting:
         message = f"{what}, retrying in {format_duration(seconds)}"

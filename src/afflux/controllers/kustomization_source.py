@@ -21,6 +21,7 @@ class Offer:
 
     source: ObjectRef
     artifact: Artifact
+    suspended: bool = False
 
     @property
     def revision(self) -> str:
@@ -56,7 +57,7 @@ def offer_of(source: ObjectRef, manifest: Manifest) -> Offer | None:
     if artifact is None:
         return None
     try:
-        return Offer(source, decode_as(Artifact, artifact))
+        return Offer(source, decode_as(Artifact, artifact), (manifest.get("spec") or {}).get("suspend") is True)
     except InvalidObject as error:
         raise InvalidObject("status.artifact", f"of {source.subject} can't be read: {error}") from error
 

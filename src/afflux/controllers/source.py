@@ -22,6 +22,7 @@ from afflux.api.reasons import (
     STAT_OPERATION_FAILED,
     SUCCEEDED,
 )
+from afflux.artifacts.confirmations import Confirmations
 from afflux.artifacts.errors import ArtifactError, ArtifactMissing, ArtifactTorn
 from afflux.artifacts.store import ArtifactKey, ArtifactStore, NewArtifact
 from afflux.objects.manifest import Json, Manifest
@@ -81,9 +82,10 @@ class _Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SourceRoad:
-    """Follows sources into one store."""
+    """Follows sources into one store; what they have now is confirmed."""
 
     store: ArtifactStore
+    confirmations: Confirmations | None = None
 
     async def follow(self, run: Run[T], plan: Plan) -> Done:
         """Makes the stored artifact that of the source's revision. What did not move is not fetched again."""
@@ -105,6 +107,8 @@ class SourceRoad:
         """Removes all that is stored for an object."""
         key = _artifact_key(run)
         await asyncio.to_thread(self.store.remove, key)
+        if self.confirmations is not None:
+            self.confirmations.forget(key.directory)
         return Done("removed the artifacts")
 
     async def _stored(self, run: Run[T], key: ArtifactKey) -> Artifact | None:
@@ -172,6 +176,8 @@ class SourceRoad:
 
     def _settled(self, run: Run[T], plan: Plan, outcome: _Outcome) -> Done:
         artifact = outcome.artifact
+        if self.confirmations is not None:
+            self.confirmations.confirm(artifact)
         run.set_status(artifact=msgspec.to_builtins(artifact), **plan.observed)
         message = f"stored artifact for revision '{artifact.revision}'"
         run.fact(ARTIFACT_IN_STORAGE, "True", SUCCEEDED, message)

@@ -9,6 +9,7 @@ import orjson
 from afflux.kube.config import ClusterConfig, Impersonation
 from afflux.kube.discovery import ResourceMapper
 from afflux.kube.errors import ApiError, Gone, InvalidAnswer, is_unserved, parsed
+from afflux.kube.fence import Fence
 from afflux.kube.presence import Presence
 from afflux.kube.transport import Request, Transport
 from afflux.objects.identity import GroupVersionKind, gvk_of
@@ -93,9 +94,9 @@ class KubeClient:
     impersonation: Impersonation | None = None
 
     @classmethod
-    def connect(cls, config: ClusterConfig) -> "KubeClient":
-        """A client; connections open when they are needed."""
-        transport = Transport(config)
+    def connect(cls, config: ClusterConfig, fence: Fence | None = None) -> "KubeClient":
+        """A client; connections open when they are needed. ``fence`` decides whether it may write."""
+        transport = Transport(config, fence)
         return cls(transport, ResourceMapper(transport), Presence(transport))
 
     def impersonating(self, user: str, groups: tuple[str, ...] = ()) -> "KubeClient":

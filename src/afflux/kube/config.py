@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from afflux.kube.credentials import (
-    ClientCertificate,
+    CertificateFiles,
     Credential,
     CredentialSource,
     ExecPlugin,
@@ -19,10 +20,15 @@ from afflux.kube.credentials import (
     bearer,
 )
 from afflux.kube.errors import ConfigError
-from afflux.lang.yaml import YamlError, load
+from afflux.kube.kubeconfig import kubeconfig_files, parsed_kubeconfig, read_kubeconfigs, resolved
+from afflux.kube.proxies import proxy_for
+from afflux.kube.watched_file import WatchedFile
 from afflux.objects.manifest import Json
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_EXEC_EXTENSION = "client.authentication.k8s.io/exec"
+"""The extension of a cluster that holds what its plugins are told."""
+
 EXEC_API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 
 
@@ -38,18 +44,24 @@ class Impersonation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterConfig:
-    """One cluster, and who we are there. ``server`` has no slash at its end."""
+    """One cluster, and who we are there. ``server`` has no slash at its end; ``ca_file`` goes before ``ca``."""
 
     server: str
     credentials: CredentialSource = field(default_factory=FixedCredential, repr=False)
     namespace: str = "default"
     ca: bytes | None = None
+    ca_file: WatchedFile | None = None
     insecure: bool = False
     tls_server_name: str | None = None
     proxy_url: str | None = field(default=None, repr=False)
     impersonation: Impersonation = Impersonation()
     reread: Callable[[], "ClusterConfig"] | None = field(default=None, repr=False, compare=False)
     """Reads it again from where it came from: authorities are rotated in place."""
+
+    @property
+    def trusted(self) -> bytes | None:
+        """The CA to trust now (PEM); None: the system's."""
+        return self.ca_file.read() if self.ca_file is not None else self.ca
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,36 +77,55 @@ OURS = Trust()
 TENANT = Trust(programs=False, files=False, insecure_tls=False)
 
 
-def load_config(kubeconfig: Path | None, context: str | None = None) -> ClusterConfig:
-    """The cluster that a kubeconfig's context names (the current one by default); without a file, the Pod's own.
+def load_config(
+    kubeconfig: Path | None, context: str | None = None, environment: Mapping[str, str] | None = None
+) -> ClusterConfig:
+    """The cluster that a kubeconfig's context names (the current one by default), found as kubectl finds it: the given
+    file, the files of KUBECONFIG, ``~/.kube/config``, the Pod's own.
 
     Raises ``ConfigError`` naming the file and the entry.
     """
-    if kubeconfig is None:
-        return in_cluster_config()
-    try:
-        text = kubeconfig.read_text()
-    except OSError as error:
-        raise ConfigError(f"kubeconfig {kubeconfig}: {error.strerror}") from error
-    config = parse_config(text, context, source=str(kubeconfig), directory=kubeconfig.parent)
-    return replace(config, reread=partial(load_config, kubeconfig, context))
+    environment = environment or {}
+    files = kubeconfig_files(kubeconfig, environment)
+    if not files:
+        config = in_cluster_config(environment=environment)
+        if context:
+            raise ConfigError(f"there is no kubeconfig with the context {context!r}: this Pod's own cluster is used")
+    else:
+        config = _config_of(read_kubeconfigs(files), context, os.pathsep.join(str(file) for file in files), OURS)
+    proxy = config.proxy_url or proxy_for(config.server, environment)
+    return replace(config, proxy_url=proxy, reread=partial(load_config, kubeconfig, context, environment))
 
 
-def in_cluster_config(directory: Path = SERVICE_ACCOUNT) -> ClusterConfig:
-    """The cluster this Pod runs in, as its service account."""
+def in_cluster_config(directory: Path = SERVICE_ACCOUNT, environment: Mapping[str, str] | None = None) -> ClusterConfig:
+    """The cluster this Pod runs in, as its service account; its CA and token are read again as they rotate."""
+    ca_file = WatchedFile(directory / "ca.crt")
     try:
-        ca = (directory / "ca.crt").read_bytes()
+        ca = ca_file.read()
         namespace = (directory / "namespace").read_text().strip()
     except OSError as error:
-        raise ConfigError(f"no kubeconfig is given and this isn't a Pod: {error.filename}: {error.strerror}") from error
+        raise ConfigError(
+            f"no kubeconfig is given (--kubeconfig, KUBECONFIG or ~/.kube/config) and this isn't a Pod: "
+            f"{error.filename}: {error.strerror}"
+        ) from error
     credentials = TokenFile(directory / "token")
+    server = _service(environment or {})
     return ClusterConfig(
-        server="https://kubernetes.default.svc",
+        server=server,
         credentials=credentials,
         namespace=namespace,
         ca=ca,
-        reread=partial(in_cluster_config, directory),
+        ca_file=ca_file,
+        reread=partial(in_cluster_config, directory, environment),
     )
+
+
+def _service(environment: Mapping[str, str]) -> str:
+    """Where a Pod is told that the API server is."""
+    host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT")
+    if not host or not port:
+        return "https://kubernetes.default.svc"
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
 
 def parse_config(
@@ -106,13 +137,12 @@ def parse_config(
     trust: Trust = OURS,
 ) -> ClusterConfig:
     """The same from a kubeconfig's text. ``directory`` is what relative file names in it start from."""
-    try:
-        document = load(text, source=source)
-    except YamlError as error:
-        raise ConfigError(f"kubeconfig {source}: not valid YAML (line {error.line})") from error
-    if not isinstance(document, dict):
-        raise ConfigError(f"kubeconfig {source}: not a mapping")
-    reader = _Reader(document, source, directory or Path(), trust)
+    document = resolved(parsed_kubeconfig(text, source), directory or Path())
+    return _config_of(document, context, source, trust)
+
+
+def _config_of(document: dict[str, Json], context: str | None, source: str, trust: Trust) -> ClusterConfig:
+    reader = _Reader(document, source, trust)
     name = context or document.get("current-context")
     if not name:
         raise ConfigError(f"kubeconfig {source}: no current-context is set and no context is asked for")
@@ -121,7 +151,7 @@ def parse_config(
     user_name = str(chosen.get("user") or "")
     user = reader.entry("users", "user", user_name) if user_name else {}
     config = _cluster(reader, str(chosen.get("cluster")), cluster)
-    credentials = _credentials(reader, user_name, user, config)
+    credentials = _credentials(reader, user_name, user, config, _exec_extension(cluster))
     namespace = str(chosen.get("namespace") or "default")
     impersonation = _impersonation(reader, f"user {user_name!r}", user)
     return replace(config, credentials=credentials, namespace=namespace, impersonation=impersonation)
@@ -133,7 +163,6 @@ class _Reader:
 
     document: dict[str, Json]
     source: str
-    directory: Path
     trust: Trust
 
     def error(self, where: str, problem: str) -> ConfigError:
@@ -146,25 +175,25 @@ class _Reader:
                 return found
         raise self.error(section, f"no entry {name!r}")
 
-    def file_or_data(self, where: str, entry: Mapping[str, Json], name: str) -> bytes | None:
-        """``<name>-data`` (base64) or the file ``<name>``."""
-        if data := entry.get(f"{name}-data"):
-            try:
-                return base64.b64decode(str(data), validate=True)
-            except binascii.Error as error:
-                raise self.error(where, f"{name}-data isn't base64") from error
-        if path := entry.get(name):
-            file = self.file(where, name, str(path))
-            try:
-                return file.read_bytes()
-            except OSError as error:
-                raise self.error(where, f"{name} {file}: {error.strerror}") from error
-        return None
+    def data(self, where: str, entry: Mapping[str, Json], name: str) -> bytes | None:
+        """``<name>-data`` (base64)."""
+        try:
+            return base64.b64decode(str(entry[f"{name}-data"]), validate=True) if entry.get(f"{name}-data") else None
+        except binascii.Error as error:
+            raise self.error(where, f"{name}-data isn't base64") from error
 
-    def file(self, where: str, name: str, path: str) -> Path:
+    def file(self, where: str, entry: Mapping[str, Json], name: str) -> WatchedFile | None:
+        """The file ``<name>``, seen to be readable; its data, where there is some, goes before it."""
+        if not entry.get(name) or entry.get(f"{name}-data"):
+            return None
         if not self.trust.files:
             raise self.error(where, f"{name}: files aren't read for this kubeconfig; use {name}-data")
-        return self.directory / path
+        file = WatchedFile(Path(str(entry[name])))
+        try:
+            file.read()
+        except OSError as error:
+            raise self.error(where, f"{name} {file.path}: {error.strerror}") from error
+        return file
 
 
 def _cluster(reader: _Reader, name: str, entry: Mapping[str, Json]) -> ClusterConfig:
@@ -180,34 +209,49 @@ def _cluster(reader: _Reader, name: str, entry: Mapping[str, Json]) -> ClusterCo
         raise reader.error(where, "proxy-url isn't an http or https URL")
     return ClusterConfig(
         server=server,
-        ca=reader.file_or_data(where, entry, "certificate-authority"),
+        ca=reader.data(where, entry, "certificate-authority"),
+        ca_file=reader.file(where, entry, "certificate-authority"),
         insecure=insecure,
         tls_server_name=entry.get("tls-server-name") or None,
         proxy_url=proxy,
     )
 
 
-def _credentials(reader: _Reader, name: str, user: Mapping[str, Json], cluster: ClusterConfig) -> CredentialSource:
+def _credentials(
+    reader: _Reader, name: str, user: Mapping[str, Json], cluster: ClusterConfig, plugin_config: Json
+) -> CredentialSource:
+    """What a user is known by: a certificate (if any), and the first of token file, token, plugin and password."""
     where = f"user {name!r}"
-    certificate = reader.file_or_data(where, user, "client-certificate")
-    key = reader.file_or_data(where, user, "client-key")
-    if (certificate is None) != (key is None):
+    who = _bearer(reader, where, user, cluster, plugin_config)
+    parts = [
+        (reader.data(where, user, part), reader.file(where, user, part))
+        for part in ("client-certificate", "client-key")
+    ]
+    given = [data is not None or file is not None for data, file in parts]
+    if given[0] != given[1]:
         raise reader.error(where, "client-certificate and client-key go together")
-    pair = ClientCertificate(certificate, key) if certificate is not None and key is not None else None
-    if token := user.get("token"):
-        return FixedCredential(Credential(bearer(str(token)), pair))
+    return CertificateFiles(who, *(file or data or b"" for data, file in parts)) if given[0] else who
+
+
+def _bearer(
+    reader: _Reader, where: str, user: Mapping[str, Json], cluster: ClusterConfig, plugin_config: Json
+) -> CredentialSource:
     if path := user.get("tokenFile"):
-        return TokenFile(reader.file(where, "tokenFile", str(path)), pair)
+        if not reader.trust.files:
+            raise reader.error(where, "tokenFile: files aren't read for this kubeconfig; use token")
+        return TokenFile(Path(str(path)), str(user.get("token") or ""))
+    if token := user.get("token"):
+        return FixedCredential(Credential(bearer(str(token))))
     if plugin := user.get("exec"):
-        return _exec_plugin(reader, where, plugin, cluster)
+        return _exec_plugin(reader, where, plugin, _exec_cluster(cluster, plugin_config))
     if user.get("auth-provider"):
         raise reader.error(where, "auth-provider was removed from Kubernetes; use an exec plugin")
     if username := user.get("username"):
-        return FixedCredential(Credential(basic(str(username), str(user.get("password") or "")), pair))
-    return FixedCredential(Credential(None, pair))
+        return FixedCredential(Credential(basic(str(username), str(user.get("password") or ""))))
+    return FixedCredential()
 
 
-def _exec_plugin(reader: _Reader, where: str, plugin: Json, cluster: ClusterConfig) -> ExecPlugin:
+def _exec_plugin(reader: _Reader, where: str, plugin: Json, cluster_info: Json) -> ExecPlugin:
     if not reader.trust.programs:
         raise reader.error(where, "exec: credential plugins aren't run for this kubeconfig")
     if not isinstance(plugin, dict) or not plugin.get("command"):
@@ -216,24 +260,29 @@ def _exec_plugin(reader: _Reader, where: str, plugin: Json, cluster: ClusterConf
         raise reader.error(where, f"exec.apiVersion is {plugin.get('apiVersion')!r}, not {EXEC_API_VERSIONS[0]}")
     if plugin.get("interactiveMode") == "Always":
         raise reader.error(where, "exec.interactiveMode Always can't be served here")
-    command = str(plugin["command"])
-    if "/" in command:
-        command = str(reader.directory / command)
     return ExecPlugin(
-        command=command,
+        command=str(plugin["command"]),
         args=tuple(str(argument) for argument in plugin.get("args") or ()),
         environment={str(e["name"]): str(e.get("value") or "") for e in plugin.get("env") or ()},
         api_version=plugin["apiVersion"],
-        cluster_info=_exec_cluster(cluster) if plugin.get("provideClusterInfo") else None,
+        cluster_info=cluster_info if plugin.get("provideClusterInfo") else None,
         install_hint=str(plugin.get("installHint") or ""),
     )
 
 
-def _exec_cluster(cluster: ClusterConfig) -> dict[str, Json]:
+def _exec_extension(cluster: Mapping[str, Json]) -> Json:
+    """What the kubeconfig has for the plugins of a cluster."""
+    for one in cluster.get("extensions") or ():
+        if isinstance(one, dict) and one.get("name") == _EXEC_EXTENSION:
+            return one.get("extension")
+    return None
+
+
+def _exec_cluster(cluster: ClusterConfig, plugin_config: Json) -> dict[str, Json]:
     """``spec.cluster`` of an ExecCredential."""
-    info: dict[str, Json] = {"server": cluster.server, "config": None}
-    if cluster.ca:
-        info["certificate-authority-data"] = base64.b64encode(cluster.ca).decode()
+    info: dict[str, Json] = {"server": cluster.server, "config": plugin_config}
+    if trusted := cluster.trusted:
+        info["certificate-authority-data"] = base64.b64encode(trusted).decode()
     if cluster.insecure:
         info["insecure-skip-tls-verify"] = True
     if cluster.tls_server_name:

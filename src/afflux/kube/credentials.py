@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import orjson
 
 from afflux.kube.errors import ConfigError
+from afflux.kube.watched_file import WatchedFile
 from afflux.objects.manifest import Json
 
 TOKEN_FILE_AGE = 60.0
@@ -45,6 +46,9 @@ class Credential(NamedTuple):
         return "Credential(...)"
 
 
+NOTHING = Credential()
+
+
 class CredentialSource(Protocol):
     """Gives the credential that is good now."""
 
@@ -52,8 +56,8 @@ class CredentialSource(Protocol):
         """The credential to use; raises ``ConfigError`` if there is none to be had."""
         ...
 
-    def refused(self) -> None:
-        """The server answered 401: read or issue the credential anew next time."""
+    def refused(self, credential: Credential) -> None:
+        """The server answered 401 to this credential: read or issue it anew next time, unless that was done."""
         ...
 
 
@@ -67,7 +71,7 @@ class FixedCredential:
         """The same one, always."""
         return self.credential
 
-    def refused(self) -> None:
+    def refused(self, credential: Credential) -> None:
         """There is no other."""
 
 
@@ -83,10 +87,13 @@ def basic(username: str, password: str) -> str:
 
 @dataclass(slots=True)
 class TokenFile:
-    """A token that something else keeps fresh in a file (a service account's projected token)."""
+    """A token that something else keeps fresh in a file (a service account's projected token).
+
+    ``fallback`` is used for as long as the file can't be read.
+    """
 
     path: Path
-    client_certificate: ClientCertificate | None = field(default=None, repr=False)
+    fallback: str = field(default="", repr=False)
     _token: str = field(default="", init=False, repr=False)
     _read_at: float = field(default=float("-inf"), init=False)
 
@@ -94,16 +101,44 @@ class TokenFile:
         """The file's token; read again after a minute."""
         if time.monotonic() - self._read_at > TOKEN_FILE_AGE:
             try:
-                self._token = self.path.read_text().strip()
+                self._token = self.path.read_text().strip() or self._token
             except OSError as error:
-                if not self._token:
+                if not self._token and not self.fallback:
                     raise ConfigError(f"token file {self.path}: {error.strerror}") from error
             self._read_at = time.monotonic()
-        return Credential(bearer(self._token), self.client_certificate)
+        if not self._token and not self.fallback:
+            raise ConfigError(f"token file {self.path} is empty")
+        return Credential(bearer(self._token or self.fallback))
 
-    def refused(self) -> None:
+    def refused(self, credential: Credential) -> None:
         """Read the file again at the next request."""
-        self._read_at = float("-inf")
+        if credential.authorization == bearer(self._token or self.fallback):
+            self._read_at = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """A client certificate beside another credential; parts that lie in files are read again as they rotate."""
+
+    inner: CredentialSource
+    certificate: WatchedFile | bytes = field(repr=False)
+    key: WatchedFile | bytes = field(repr=False)
+
+    async def current(self) -> Credential:
+        """The inner credential with the certificate of now."""
+        pair = ClientCertificate(_content(self.certificate), _content(self.key))
+        return (await self.inner.current())._replace(client_certificate=pair)
+
+    def refused(self, credential: Credential) -> None:
+        """Look at the files at the next request."""
+        for part in (self.certificate, self.key):
+            if isinstance(part, WatchedFile):
+                part.look_again()
+        self.inner.refused(credential._replace(client_certificate=None))
+
+
+def _content(part: WatchedFile | bytes) -> bytes:
+    return part if isinstance(part, bytes) else part.read()
 
 
 @dataclass(slots=True)
@@ -127,9 +162,10 @@ class ExecPlugin:
                 self._credential, self._expires = _credential_of(await self._run(), self.command, self.api_version)
             return self._credential
 
-    def refused(self) -> None:
-        """Run the plugin again at the next request."""
-        self._credential = None
+    def refused(self, credential: Credential) -> None:
+        """Run the plugin again at the next request, unless it did since."""
+        if credential == self._credential:
+            self._credential = None
 
     async def _run(self) -> bytes:
         spec: dict[str, Json] = {"interactive": False}

@@ -5,6 +5,7 @@
     KubeError
     ├── ConfigError          a kubeconfig that can't be used
     ├── NoMatch              a kind that the server doesn't serve
+    ├── LeaseLost            we aren't the leader (in ``fence``; so is PermitOutdated, which nobody outside sees)
     └── ApiError             an answer of the server, in its own words
         ├── BadRequest  Unauthorized  Forbidden  NotFound  MethodNotAllowed  Gone  TooManyRequests
         ├── Conflict ── AlreadyExists

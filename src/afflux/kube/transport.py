@@ -8,16 +8,19 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple, TypeAlias
 from urllib.parse import quote, urlencode
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from afflux import __version__
 from afflux.kube.config import ClusterConfig, Impersonation
-from afflux.kube.credentials import ClientCertificate
-from afflux.kube.errors import ApiError, ConfigError, Unreachable, error_from_answer
+from afflux.kube.credentials import NOTHING, ClientCertificate, Credential
+from afflux.kube.errors import ApiError, ConfigError, KubeError, Unreachable, error_from_answer
+from afflux.kube.fence import Fence, PermitOutdated
 from afflux.kube.sockets import watchful_socket
 
 REQUEST_TIMEOUT = 60.0
@@ -56,7 +59,55 @@ class Request(NamedTuple):
     @property
     def repeatable(self) -> bool:
         """Whether sending it twice does what sending it once does."""
-        return self.method in ("GET", "HEAD") or (self.method == "PATCH" and self.content_type == _APPLY)
+        return not self.writes or (self.method == "PATCH" and self.content_type == _APPLY)
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change something; dry runs count as well."""
+        return self.method not in ("GET", "HEAD")
+
+
+class _GuardedBody(aiohttp.BytesPayload):
+    """The body of a writing request, which asks the fence as it is handed to the connection.
+
+    The request's head waits for its body, so that nothing has left before; what passes goes to the kernel at once,
+    unless more is under way on this connection than the kernel takes.
+    """
+
+    def __init__(self, value: bytes, fence: Fence) -> None:
+        super().__init__(value)
+        self._fence = fence
+        self.permit = fence.permit()
+        self.refusal: KubeError | None = None
+        self.sent = False
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        try:
+            self._fence.check(self.permit)
+        except KubeError as error:
+            self.refusal = error
+            raise
+        self.sent = True
+        await super().write_with_length(writer, content_length)
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One try to send a request. ``body`` is there once it was ready to leave, where a fence guards it."""
+
+    request: Request
+    body: _GuardedBody | None = None
+    credential: Credential = NOTHING
+
+    @property
+    def refusal(self) -> KubeError | None:
+        """Why the fence kept it."""
+        return self.body.refusal if self.body is not None else None
+
+    @property
+    def sent(self) -> bool:
+        """Whether it left, as far as the fence saw."""
+        return self.body is not None and self.body.sent
 
 
 Observer: TypeAlias = Callable[[Request, int], None]
@@ -65,27 +116,36 @@ Observer: TypeAlias = Callable[[Request, int], None]
 
 @dataclass(slots=True)
 class Transport:
-    """The connections to one API server, shared by all who act there under whatever name. Used on one event loop."""
+    """The connections to one API server, shared by all who act there under whatever name. Used on one event loop.
+
+    Where there is a fence, it is asked before anything is written, and the server is asked to be done in time.
+    """
 
     config: ClusterConfig
+    fence: Fence | None = None
     observer: Observer | None = None
     largest_answer: int = LARGEST_ANSWER
     _session: aiohttp.ClientSession | None = field(default=None, init=False)
-    _contexts: dict[ClientCertificate | None, ssl.SSLContext | bool] = field(default_factory=dict, init=False)
+    _contexts: dict[tuple[ClientCertificate | None, bytes | None], ssl.SSLContext | bool] = field(
+        default_factory=dict, init=False
+    )
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(POOL), init=False)
 
     async def send(self, request: Request, impersonation: Impersonation | None = None) -> bytes:
         """The body of a successful answer.
 
         Raises ``ApiError`` in the server's words. 429 (and a 5xx that says when to come back) is retried as the server
-        asks; a broken connection only where nothing was sent or sending twice does no harm.
+        asks; a broken connection only where nothing was sent or sending twice does no harm. ``LeaseLost``: the fence
+        kept it.
         """
         throttled = broken = 0
         reauthenticated = False
         while True:
+            attempt = _Attempt(request)
             try:
-                async with self._slots, self._answer(request, impersonation, REQUEST_TIMEOUT) as answer:
-                    body = await self._body(answer)
+                body, answer = await self._attempt(attempt, impersonation)
+            except PermitOutdated:
+                continue
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 broken += 1
                 harmless = _is_harmless(request, error)
@@ -102,9 +162,27 @@ class Transport:
                 continue
             if answer.status == 401 and not reauthenticated:
                 reauthenticated = True
-                self.config.credentials.refused()
+                self.config.credentials.refused(attempt.credential)
                 continue
             raise error_from_answer(answer.status, body)
+
+    async def _attempt(
+        self, attempt: _Attempt, impersonation: Impersonation | None
+    ) -> tuple[bytes, aiohttp.ClientResponse]:
+        """One try: the answer and its body. An answer that doesn't come after all left may still be on its way."""
+        answered = False
+        try:
+            async with self._slots, self._answer(attempt, impersonation, REQUEST_TIMEOUT) as answer:
+                body = await self._body(answer)
+                answered = True
+                return body, answer
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            if attempt.refusal is not None:
+                raise attempt.refusal from None
+            raise
+        finally:
+            if self.fence is not None and attempt.sent and not answered:
+                self.fence.unanswered = self.fence.clock()
 
     @asynccontextmanager
     async def stream(
@@ -115,10 +193,11 @@ class Transport:
         Raises ``ApiError`` for an answer that isn't a success, ``Unreachable`` also while reading.
         """
         try:
-            async with self._answer(request, impersonation, None, silence) as answer:
+            attempt = _Attempt(request)
+            async with self._answer(attempt, impersonation, None, silence) as answer:
                 if answer.status >= 300:
                     if answer.status == 401:
-                        self.config.credentials.refused()
+                        self.config.credentials.refused(attempt.credential)
                     raise error_from_answer(answer.status, await self._body(answer))
                 yield answer.content.iter_any()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -132,16 +211,19 @@ class Transport:
 
     @asynccontextmanager
     async def _answer(
-        self, request: Request, impersonation: Impersonation | None, total: float | None, silence: float | None = None
+        self, attempt: _Attempt, impersonation: Impersonation | None, total: float | None, silence: float | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        credential = await self.config.credentials.current()
+        request = attempt.request
+        credential = attempt.credential = await self.config.credentials.current()
+        if self.fence is not None and request.writes:
+            attempt.body = _GuardedBody(request.body or b"", self.fence)
         headers = _headers(request, impersonation or self.config.impersonation)
         if credential.authorization:
             headers.append(("Authorization", credential.authorization))
         async with self._open_session().request(
             request.method,
-            self._url(request),
-            data=request.body,
+            self._url(attempt),
+            data=request.body if attempt.body is None else attempt.body,
             headers=headers,
             ssl=self._context(credential.client_certificate),
             server_hostname=self.config.tls_server_name,
@@ -153,23 +235,37 @@ class Transport:
                 self.observer(request, answer.status)
             yield answer
 
-    def _url(self, request: Request) -> URL:
-        query = f"?{urlencode(request.parameters)}" if request.parameters else ""
+    def _url(self, attempt: _Attempt) -> URL:
+        request, parameters = attempt.request, attempt.request.parameters
+        if attempt.body is not None:
+            parameters = {**parameters, "timeout": f"{attempt.body.permit:.3f}s"}
+        query = f"?{urlencode(parameters)}" if parameters else ""
         return URL(f"{self.config.server}{request.path}{query}", encoded=True)
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(
-                limit=0, keepalive_timeout=60.0, ttl_dns_cache=30, socket_factory=watchful_socket
+            factory = (
+                watchful_socket if self.fence is None else partial(watchful_socket, patience=self.fence.on_the_way)
             )
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60.0, ttl_dns_cache=30, socket_factory=factory)
             self._session = aiohttp.ClientSession(connector=connector, read_bufsize=2**18, trust_env=False)
         return self._session
 
     def _context(self, certificate: ClientCertificate | None) -> ssl.SSLContext | bool:
-        context = self._contexts.get(certificate)
+        """TLS with the certificates of now. While what lies in the files can't be used (a certificate is there, its key
+        isn't yet), with those that could."""
+        made_of = (certificate, self.config.trusted)
+        context = self._contexts.get(made_of)
         if context is None:
-            context = tls_context(self.config, certificate) if self.config.server.startswith("https") else True
-            self._contexts = {certificate: context}
+            try:
+                context = tls_context(*made_of, self.config) if self.config.server.startswith("https") else True
+            except ssl.SSLError as error:
+                if not self._contexts:
+                    raise ConfigError(
+                        f"{self.config.server}: the CA or client certificate can't be used: {error}"
+                    ) from error
+                return next(iter(self._contexts.values()))
+            self._contexts = {made_of: context}
         return context
 
     async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
@@ -196,18 +292,20 @@ class Transport:
 
     def _trust_anew(self) -> None:
         """The authorities that the configuration names now: they may have been rotated since it was read."""
+        if self.config.ca_file is not None:
+            self.config.ca_file.look_again()
         if self.config.reread is None:
             return
         with suppress(ConfigError):
-            ca = self.config.reread().ca
-            if ca != self.config.ca:
-                self.config = replace(self.config, ca=ca)
+            anew = self.config.reread()
+            if anew.trusted != self.config.trusted:
+                self.config = replace(self.config, ca=anew.ca, ca_file=anew.ca_file)
                 self._contexts = {}
 
 
-def tls_context(config: ClusterConfig, certificate: ClientCertificate | None) -> ssl.SSLContext:
+def tls_context(certificate: ClientCertificate | None, ca: bytes | None, config: ClusterConfig) -> ssl.SSLContext:
     """TLS as a kubeconfig asks for: its CA alone where it names one, no verification only where it says so."""
-    context = ssl.create_default_context(cadata=config.ca.decode() if config.ca else None)
+    context = ssl.create_default_context(cadata=ca.decode(errors="replace") if ca else None)
     if config.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

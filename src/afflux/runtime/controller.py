@@ -44,7 +44,8 @@ class Settings:
 
     selection: Selection = EVERYTHING
     jitter: float = 0.05
-    grace: float = GRACE
+    grace: Callable[[], float] = lambda: GRACE
+    """Seconds that running reconciles get to end, asked when the time has come."""
     clock: Callable[[], datetime] = _utc_now
 
 
@@ -143,7 +144,7 @@ class RunningController:
     runner: Runner[Json]
     metrics: Metrics
     concurrency: int
-    grace: float
+    grace: Callable[[], float]
     _troubles: dict[ObjectRef, int] = field(default_factory=dict, init=False)
     _held: set["asyncio.Task[None]"] = field(default_factory=set, init=False)
     """Workers that begin nothing because the API server is away."""
@@ -173,7 +174,7 @@ class RunningController:
             self.queue.close()
             for worker in self._held:
                 worker.cancel()
-            _, late = await asyncio.wait(workers, timeout=self.grace)
+            _, late = await asyncio.wait(workers, timeout=self.grace())
             for worker in late:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)

@@ -52,7 +52,8 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """There is something to write that can wait for ``seconds``: the same run is made again then, for ``cause``."""
+    """There is nothing to write yet, or something that can wait: the same run is made again after ``seconds``, for
+    ``cause``."""
 
     seconds: float
     cause: Cause

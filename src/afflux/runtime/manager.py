@@ -1,7 +1,7 @@
 """All controllers of one process: their informers, workers, and the endpoints that say how they are."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -13,9 +13,16 @@ from afflux.runtime.metrics import Metrics
 from afflux.runtime.triggers import Triggers
 
 
+async def _nothing() -> None:
+    pass
+
+
 @dataclass(slots=True, kw_only=True)
 class Manager:
-    """Runs controllers. Addresses are ``host:port`` (port 0: any free one), None: not served."""
+    """Runs controllers. Addresses are ``host:port`` (port 0: any free one), None: not served.
+
+    ``prepare`` is awaited before they begin, with the endpoints there already; ``obstacle`` names what it waits for.
+    """
 
     controllers: Sequence[Controller[Json]]
     triggers: Triggers = field(default_factory=Triggers)
@@ -23,6 +30,8 @@ class Manager:
     metrics: Metrics = field(default_factory=Metrics.create)
     metrics_address: str | None = None
     health_address: str | None = None
+    prepare: Callable[[], Awaitable[None]] = _nothing
+    obstacle: Callable[[], str] = lambda: ""
     bound: dict[str, str] = field(default_factory=dict, init=False)
     """The addresses that ``metrics`` and ``health`` are served on, once they are."""
     started: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -42,6 +51,7 @@ class Manager:
         """Work until cancelled; then nothing new is begun, and running reconciles get their grace."""
         async with AsyncExitStack() as stack:
             await self._serve(stack)
+            await self.prepare()
             running = [
                 controller.start(self._informers, self.triggers, self.metrics, self.settings)
                 for controller in self.controllers
@@ -59,4 +69,6 @@ class Manager:
             self.bound["health"] = await stack.enter_async_context(serve_health(self.health_address, self._waits_for))
 
     def _waits_for(self) -> list[str]:
+        if obstacle := self.obstacle():
+            return [obstacle]
         return self._informers.unsynced if self.started.is_set() else ["controllers"]

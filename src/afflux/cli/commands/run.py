@@ -10,7 +10,7 @@ import click
 from afflux.app.data_directory import log_files
 from afflux.app.event_loop import run_loop
 from afflux.app.serve import ServeFailed, serve_until
-from afflux.app.settings import CONTROLLERS, Settings, SettingsError, controllers_of, seconds_of
+from afflux.app.settings import CONTROLLERS, Settings, SettingsError, controllers_of, election_of, seconds_of
 
 EXAMPLES = """\b
 Examples:
@@ -36,6 +36,22 @@ Examples:
 @click.option("--artifact-retention-records", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--no-cross-namespace-refs", is_flag=True, help="Refuse references to other namespaces")
 @click.option("--field-validation", type=click.Choice(["Warn", "Strict"]), default="Warn", show_default=True)
+@click.option(
+    "--enable-leader-election",
+    type=bool,
+    is_flag=False,
+    flag_value="true",
+    default=True,
+    show_default=True,
+    help="Stand by while another one leads",
+)
+@click.option("--leader-election-lease-duration", default="35s", show_default=True)
+@click.option("--leader-election-renew-deadline", default="30s", show_default=True)
+@click.option("--leader-election-retry-period", default="5s", show_default=True)
+@click.option(
+    "--leader-election-release-on-cancel", type=bool, is_flag=False, flag_value="true", default=True, show_default=True
+)
+@click.option("--take-over", is_flag=True, help="Take the Leases of Flux's controllers, though they are at work")
 @click.option("--log-level", type=click.Choice(["trace", "debug", "info", "error"]), default="info", show_default=True)
 @click.option("--log-encoding", type=click.Choice(["json", "console"]), default="json", show_default=True)
 def run(**flags: object) -> None:
@@ -57,10 +73,13 @@ def _settings(flags: dict[str, object]) -> Settings:
     ttl = seconds_of("--artifact-retention-ttl", str(flags.pop("artifact_retention_ttl")))
     requeue = seconds_of("--requeue-dependency", str(flags.pop("requeue_dependency")))
     controllers = controllers_of(str(flags.pop("controllers")))
+    enabled = bool(flags.pop("enable_leader_election"))
+    times = [str(flags.pop(f"leader_election_{name}")) for name in ("lease_duration", "renew_deadline", "retry_period")]
     strict = flags.pop("field_validation") == "Strict"
     renamed = {
         "storage_address": flags.pop("storage_addr"),
         "advertised_address": flags.pop("storage_adv_addr"),
+        "release_on_cancel": flags.pop("leader_election_release_on_cancel"),
         "metrics_address": flags.pop("metrics_addr"),
         "health_address": flags.pop("health_addr"),
         "namespace": os.environ.get("RUNTIME_NAMESPACE", "flux-system"),
@@ -71,6 +90,7 @@ def _settings(flags: dict[str, object]) -> Settings:
         controllers=controllers,
         field_validation_strict=strict,
         log_files=log_files(Path(str(flags["data_dir"])), controllers),
+        election=election_of(enabled, *times),
         **renamed,  # type: ignore[arg-type]
         **flags,  # type: ignore[arg-type]
     )
