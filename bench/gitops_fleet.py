@@ -168,6 +168,7 @@ class Fleet:
             "--data-dir",
             str(self.work / "run"),
             f"--metrics-addr=127.0.0.1:{self._metrics}",
+            "--enable-leader-election=false",
             *listeners,
             *options,
         ]
