@@ -1,9 +1,11 @@
 """How long does a build take, beside ``kubectl kustomize``, and does its cost grow linearly?
 
     python bench/kustomize.py [--sizes 400,1000,2000,4000] [--shapes plain,...] [--repeats 5] [--kubectl-up-to 4000]
+                              [--stop-at 15]
 
 Every shape is built in a process of its own by both programs; times are medians of wall-clock seconds of the whole
-process, ``in process`` is the build alone, memory is the process's peak. Nothing else should run meanwhile.
+process, ``in process`` is the build alone, memory is the process's peak. Nothing else should run meanwhile. With
+``--stop-at`` kubectl is ended when it has taken so many times our median: its time is then a lower bound (``>``).
 """
 
 import argparse
@@ -195,15 +197,21 @@ def measure_afflux(root: Path, output: Path) -> tuple[float, float, float]:
     return time.perf_counter() - start, float(inside), int(peak) / 1024
 
 
-def measure_kubectl(root: Path, output: Path) -> tuple[float, float]:
-    """Wall seconds of the process and peak MB."""
+def measure_kubectl(root: Path, output: Path, patience: float | None) -> tuple[float, float, bool]:
+    """Wall seconds of the process, peak MB, and whether it came to an end."""
     start = time.perf_counter()
     with output.open("w") as into:
-        subprocess.run([KUBECTL, "kustomize", root], stdout=into, stderr=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        process = subprocess.Popen([KUBECTL, "kustomize", root], stdout=into, stderr=subprocess.DEVNULL)
+        try:
+            ended = process.wait(patience) == 0
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            ended = False
+    return time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024, ended
 
 
-def compare(shape: str, size: int, repeats: int, with_kubectl: bool) -> None:
+def compare(shape: str, size: int, repeats: int, with_kubectl: bool, stop_at: float | None) -> None:
     """One line of the table."""
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary).resolve()
@@ -214,11 +222,18 @@ def compare(shape: str, size: int, repeats: int, with_kubectl: bool) -> None:
         wall, inside, peak = (statistics.median(column) for column in zip(*ours, strict=True))
         line = f"{shape:22} {size:6} {wall:8.2f} {inside:10.3f} {1e6 * inside / size:8.0f} {peak:7.0f}"
         if with_kubectl:
-            theirs = [measure_kubectl(root, root / "theirs.txt") for _ in range(repeats)]
-            their_wall, their_peak = (statistics.median(column) for column in zip(*theirs, strict=True))
-            same = (root / "ours.txt").read_text() == (root / "theirs.txt").read_text()
-            line += f" {their_wall:9.2f} {their_peak:7.0f} {their_wall / wall:6.1f}x {'same' if same else 'DIFFERENT'}"
+            patience = None if stop_at is None else stop_at * wall
+            theirs = [measure_kubectl(root, root / "theirs.txt", patience) for _ in range(repeats)]
+            their_wall, their_peak, _ = (statistics.median(column) for column in zip(*theirs, strict=True))
+            whole = all(ended for *_, ended in theirs)
+            same = "ended" if not whole else "same" if _equal(root) else "DIFFERENT"
+            more = " " if whole else ">"
+            line += f" {more}{their_wall:8.2f} {their_peak:7.0f} {more}{their_wall / wall:5.1f}x {same}"
         print(line, flush=True)
+
+
+def _equal(root: Path) -> bool:
+    return (root / "ours.txt").read_text() == (root / "theirs.txt").read_text()
 
 
 def main() -> None:
@@ -227,13 +242,14 @@ def main() -> None:
     parser.add_argument("--shapes", default=",".join(SHAPES))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--kubectl-up-to", type=int, default=4000, metavar="SIZE")
+    parser.add_argument("--stop-at", type=float, metavar="TIMES", help="end kubectl after so many times our median")
     arguments = parser.parse_args()
     print(
         f"{'shape':22} {'count':>6} {'wall s':>8} {'in process':>10} {'µs each':>8} {'MB':>7} {'kubectl':>9} {'MB':>7}"
     )
     for shape in arguments.shapes.split(","):
         for size in map(int, arguments.sizes.split(",")):
-            compare(shape, size, arguments.repeats, size <= arguments.kubectl_up_to)
+            compare(shape, size, arguments.repeats, size <= arguments.kubectl_up_to, arguments.stop_at)
 
 
 if __name__ == "__main__":
