@@ -91,6 +91,37 @@ async def test_who_is_depended_on_moves_at_once(here: Fleet) -> None:
     assert (await here.status("one"))["lastAppliedRevision"] == revision
 
 
+async def test_a_link_that_a_commit_does_not_touch_keeps_the_order_and_stays_ready(
+    here: Fleet, kube_client: KubeClient
+) -> None:
+    def files(value: str) -> dict[str, str]:
+        return {
+            "first/f.yaml": config("first", value),
+            "middle/m.yaml": config("middle"),
+            "last/l.yaml": config("last", value),
+        }
+
+    await here.commit(files("one"))
+    for name, before in (("first", ""), ("middle", "first"), ("last", "middle")):
+        depends = {"dependsOn": [{"name": before}]} if before else {}
+        await here.kustomization(name, path=f"./{name}", wait=True, **depends)
+    revision = await here.commit(files("one") | {"first/more.yaml": config("more")})
+    await here.ready("last", revision=revision)
+    before_commit = await here.status("middle")
+    told = len(here.said("middle", "Dependencies do not meet"))
+    with requests_of(kube_client) as asked:
+        revision = await here.commit(files("two") | {"first/more.yaml": config("more")})
+        await here.ready("last", revision=revision)
+    middle = await here.status("middle")
+    assert middle["lastAppliedRevision"] == revision
+    ready = [c["lastTransitionTime"] for s in (before_commit, middle) for c in s["conditions"] if c["type"] == "Ready"]
+    assert ready[0] == ready[1]
+    assert len(here.said("middle", "Dependencies do not meet")) == told
+    applied = [line.rpartition("/")[2] for line in asked if line.startswith("apply ")]
+    assert applied == ["first", "last"]
+    assert not [line for line in asked if line.endswith("/configmaps/middle")]
+
+
 async def test_a_request_looks_at_everything_whatever_a_commit_touches(here: Fleet, kube_client: KubeClient) -> None:
     await both(here)
     revision = await here.commit({**FILES, "two/two.yaml": config("two", "changed")})

@@ -76,6 +76,7 @@ INDEXES: Mapping[str, Callable[[Kustomization], Iterable[str]]] = watches.INDEXE
 DEPENDENCIES = watches.DEPENDENCIES
 
 _ONLY_LOOKS_AGAIN = frozenset({Cause.BELL, Cause.RETRY, Cause.INTERVAL, Cause.SOURCE})
+_OF_A_COMMIT = frozenset({Cause.SOURCE, Cause.DEPENDENCY})
 _SLOW = 2.0
 """Seconds after which a run that hasn't come to a first write says what it does."""
 _QUIET = 1.0
@@ -130,10 +131,13 @@ class KustomizationReconciler:
             run.snapshot(wait.digest, history_metadata(offer))
             return self._conclude(run, offer, wait, self._waits.look(run.key, wait, run.clock()))
         self._waits.forget(run.key)
-        if blocked := await self._blocked(run, offer):
-            return blocked
         try:
-            return await self._untouched(run, offer) or await self._attempt(run, offer, assess)
+            untouched = await self._untouched(run, offer)
+            if blocked := await self._blocked(run, offer, quietly=untouched is not None):
+                return blocked
+            if untouched is not None:
+                return self._moved(run, offer, untouched)
+            return await self._attempt(run, offer, assess)
         except ArtifactMissing:
             seconds = self._settings.requeue_dependency
             return self._no_artifact(run, "Source is not ready, artifact not found", seconds)
@@ -146,15 +150,18 @@ class KustomizationReconciler:
         self._moves.pop(run.key, None)
         return await finalize(run, self._client)
 
-    async def _untouched(self, run: Run[Kustomization], offer: Offer) -> Done | Postponed | None:
-        """The end of a run for a commit that touches nothing of this Kustomization: only its status moves, and that
-        not at once, so that commits in a row are one write. None where there is more to do."""
+    async def _untouched(self, run: Run[Kustomization], offer: Offer) -> Rendered | None:
+        """The last render, where a commit touches nothing that it was made from and all was well with it, so that only
+        the status moves; None where there is more to do."""
         moves = self._moves.get(run.key)
-        if run.causes != {Cause.SOURCE} or moves is None or not moves.may_only_move(run.object, run.clock()):
+        if not run.causes <= _OF_A_COMMIT or moves is None or not moves.may_only_move(run.object, run.clock()):
             return None
-        rendered = await self._renderer.unchanged(run, offer.artifact)
-        if rendered is None:
-            return None
+        return await self._renderer.unchanged(run, offer.artifact)
+
+    def _moved(self, run: Run[Kustomization], offer: Offer, rendered: Rendered) -> Done | Postponed:
+        """The end of a run for a commit that touches nothing here: not at once, so that commits in a row are one write,
+        unless somebody waits for it."""
+        moves = self._moves[run.key]
         has_dependents = bool(run.known.indexed(watches.DEPENDENCY_INDEX, run.key.subject))
         if not has_dependents and (seconds := moves.postponed_for(run.clock())):
             return Postponed(seconds, Cause.SOURCE)
@@ -214,8 +221,9 @@ class KustomizationReconciler:
         run.log.info(message)
         return Waiting("source", ARTIFACT_FAILED, message, seconds)
 
-    async def _blocked(self, run: Run[Kustomization], offer: Offer) -> Waiting | None:
-        """The wait for a dependency, or None where all are ready."""
+    async def _blocked(self, run: Run[Kustomization], offer: Offer, *, quietly: bool) -> Waiting | Postponed | None:
+        """The wait for a dependency, or None where all are ready. ``quietly``: what is applied stays as it is, so that
+        nobody need know; it keeps its place in the order all the same."""
         if not run.object.spec.depends_on:
             return None
         async with run.step("checking dependencies", fails_as=DEPENDENCY_NOT_READY):
@@ -224,6 +232,8 @@ class KustomizationReconciler:
             run.log.info("All dependencies are ready, proceeding with reconciliation")
             return None
         seconds = self._settings.requeue_dependency
+        if quietly:
+            return Postponed(seconds, Cause.SOURCE)
         message = f"Dependencies do not meet ready condition, retrying in {format_duration(seconds)}"
         run.log.info(message)
         ready = condition_of(status_of(run), "Ready") or {}
