@@ -160,11 +160,16 @@ async def apply_root(fleet: Fleet, git: GitServer) -> None:
     """The Flux objects, as a person would write them, through `kubectl apply`, once the controllers made the CRDs."""
 
     async def installed() -> bool:
-        found = (await fleet.get("crds")).get("items", [])
-        return len([one for one in found if "conditions" in one.get("status", {})]) >= 2
+        return len([one for one in (await fleet.get("crds")).get("items", []) if _is_established(one)]) >= 2
 
     await eventually(installed, 30)
     root = Root(git.url, "main", "./clusters/demo", "git", TOKEN, interval="1s")
     manifests = {"apiVersion": "v1", "kind": "List", "items": [namespace(), *root_objects(root)]}
     (fleet.work / "root.json").write_bytes(orjson.dumps(manifests))
-    await fleet.kubectl("apply", "-f", "root.json")
+    # A kind is established a moment before the server's discovery names it.
+    await eventually(lambda: fleet.kubectl("apply", "-f", "root.json"), 30)
+
+
+def _is_established(definition: dict[str, Any]) -> bool:
+    conditions = (definition.get("status") or {}).get("conditions") or []
+    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
