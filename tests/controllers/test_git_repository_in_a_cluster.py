@@ -16,7 +16,7 @@ from afflux.artifacts.store import ArtifactStore
 from afflux.controllers.git_repository import RULES, GitRepositoryReconciler
 from afflux.controllers.source import SourceRoad
 from afflux.kube.client import KubeClient, PatchType, Selection, Target
-from afflux.kube.errors import AlreadyExists, ApiError, NotFound
+from afflux.kube.errors import AlreadyExists, ApiError, NoMatch, NotFound
 from afflux.net.http import HttpSession, Request
 from afflux.net.tls import Authority
 from afflux.objects.identity import GroupVersionKind, ObjectRef
@@ -139,7 +139,7 @@ async def bench(kube_client: KubeClient, tmp_path: Path) -> AsyncIterator[Bench]
 async def _served(client: KubeClient) -> bool:
     try:
         await client.list(GIT_REPOSITORY.gvk)
-    except ApiError:
+    except (ApiError, NoMatch):
         client.mapper.forget(GIT_REPOSITORY.gvk)
         return False
     return True
