@@ -32,7 +32,7 @@ from afflux.controllers.kustomization import (
 from afflux.controllers.kustomization_own_components import OwnComponents
 from afflux.controllers.kustomization_rendering import Renderer
 from afflux.kube.client import KubeClient, PatchType, Selection, Target
-from afflux.kube.errors import AlreadyExists, ApiError, NoMatch, NotFound
+from afflux.kube.errors import AlreadyExists, NoMatch, NotFound
 from afflux.objects.identity import GroupVersionKind, ObjectRef
 from afflux.objects.manifest import Json, Manifest
 from afflux.runtime.conditions import condition_of
@@ -216,10 +216,6 @@ async def _is_served(client: KubeClient, gvk: GroupVersionKind) -> bool:
         await client.list(gvk)
     except NoMatch:
         client.mapper.forget(gvk)
-        return False
-    except ApiError as error:  # a real server names a kind a moment before it answers for it
-        if error.code != 404:
-            raise
         return False
     return True
 

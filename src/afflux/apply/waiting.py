@@ -10,6 +10,7 @@ from contextlib import aclosing, suppress
 
 from afflux.apply.changes import Action, Change
 from afflux.kube.client import KubeClient, Preconditions, Selection, Target
+from afflux.kube.discovery import SETTLING
 from afflux.kube.errors import Forbidden, KubeError, MethodNotAllowed, NoMatch, NotFound, is_away
 from afflux.kube.watch import watch
 from afflux.manifests.readiness import readiness
@@ -18,12 +19,17 @@ from afflux.objects.manifest import Manifest, metadata_of
 
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
+_UNTIL_SERVED = (*SETTLING, 1.0, 1.0, 1.0)
 
 
 async def ready(client: KubeClient, changes: Iterable[Change], timeout: float) -> list[str]:
-    """Waits until all that was applied is ready, ``timeout`` seconds at most; what isn't, as Flux says it."""
+    """Waits until all that was applied is ready, ``timeout`` seconds at most; what isn't, as Flux says it. Kinds that
+    were defined are asked for too: a server says of a definition that it is established before it serves the kind."""
+    changes = list(changes)
     waited = [change for change in changes if change.action is not Action.SKIPPED and not _is_current(change.live)]
     statuses = await asyncio.gather(*(_until_current(client, change, timeout) for change in waited))
+    defined = [gvk for change in changes if change.changed for gvk in _defined(change)]
+    await asyncio.gather(*(_until_served(client, gvk) for gvk in defined))
     return [
         f"{change.ref.subject} status: '{status}'"
         for change, status in zip(waited, statuses, strict=True)
@@ -107,6 +113,27 @@ async def _until_current(client: KubeClient, change: Change, timeout: float) -> 
                 if status in ("Current", "Failed"):
                     break
     return status
+
+
+def _defined(change: Change) -> list[GroupVersionKind]:
+    """The kinds that a definition wants served."""
+    if change.ref.kind != "CustomResourceDefinition" or change.live is None:
+        return []
+    spec = change.live["spec"]
+    return [
+        GroupVersionKind(spec["group"], version["name"], spec["names"]["kind"])
+        for version in spec["versions"]
+        if version["served"]
+    ]
+
+
+async def _until_served(client: KubeClient, gvk: GroupVersionKind) -> None:
+    """Waits a moment until the server names the kind. One that it doesn't is the next stage's to report."""
+    for pause in _UNTIL_SERVED:
+        with suppress(NoMatch):
+            await client.mapper.resource_for(gvk)
+            return
+        await asyncio.sleep(pause)
 
 
 def _is_current(live: Manifest | None) -> bool:

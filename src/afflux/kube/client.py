@@ -1,5 +1,6 @@
 """Verbs on plain manifests."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal, NamedTuple, TypeAlias
@@ -7,7 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import orjson
 
 from afflux.kube.config import ClusterConfig, Impersonation
-from afflux.kube.discovery import ResourceMapper
+from afflux.kube.discovery import SETTLING, ResourceMapper
 from afflux.kube.errors import ApiError, Gone, InvalidAnswer, is_unserved, parsed
 from afflux.kube.fence import Fence
 from afflux.kube.presence import Presence
@@ -228,15 +229,22 @@ class KubeClient:
         return parsed(answer) if answer else {}
 
     async def _ask(self, gvk: GroupVersionKind, request: Request) -> bytes:
-        """The answer's body. A 404 that is about no object is believed where the kind is served no longer."""
-        try:
-            return await self.transport.send(request, self.impersonation)
-        except ApiError as error:
-            self.presence.missed(error)
-            if is_unserved(error):
+        """The answer's body. A 404 that is about no object is believed where the kind is served no longer; where it is
+        served, the request is sent again for a moment, as the server may not have come to it yet."""
+        pauses = iter(SETTLING)
+        while True:
+            try:
+                return await self.transport.send(request, self.impersonation)
+            except ApiError as error:
+                self.presence.missed(error)
+                if not is_unserved(error):
+                    raise
                 self.mapper.forget(gvk)
                 await self.mapper.resource_for(gvk)
-            raise
+                pause = next(pauses, None)
+                if pause is None:
+                    raise
+            await asyncio.sleep(pause)
 
 
 def _options(field_manager: str = "", dry_run: bool = False) -> dict[str, str]:

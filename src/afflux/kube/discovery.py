@@ -10,6 +10,9 @@ from afflux.kube.transport import Request, Transport
 from afflux.objects.identity import GroupVersionKind
 from afflux.objects.manifest import Json
 
+SETTLING = (0.1, 0.2, 0.4, 0.8)
+"""Pauses in seconds: a server names a new kind a moment before it answers for it, or the other way round."""
+
 _NO_NAMES = frozenset({".", ".."})
 
 
@@ -75,12 +78,18 @@ class ResourceMapper:
             return {}
         quoted = quote(gvk.api_version, safe="/")
         path = f"/apis/{quoted}" if gvk.group else f"/api/{quoted}"
-        try:
-            answer = parsed(await self.transport.send(Request("GET", path)))
-        except ApiError as error:
-            if error.code != 404 or gvk.api_version in await self._served_versions(core=not gvk.group):
-                raise
-            return {}
+        for pause in (*SETTLING, None):
+            try:
+                answer = parsed(await self.transport.send(Request("GET", path)))
+                break
+            except ApiError as error:
+                if error.code != 404:
+                    raise
+                if gvk.api_version not in await self._served_versions(core=not gvk.group):
+                    return {}
+                if pause is None:
+                    raise
+            await asyncio.sleep(pause)
         found = resources_of(gvk.group, gvk.version, _of_kind(answer, "APIResourceList"))
         self._known.update(found)
         return found
