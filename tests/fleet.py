@@ -6,8 +6,8 @@ as its controller would.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -198,6 +198,17 @@ async def fleet(client: KubeClient, namespace: str, directory: Path, **options: 
         await asyncio.gather(running, return_exceptions=True)
         await tracker.close()
         structlog.reset_defaults()
+
+
+@contextmanager
+def requests_of(client: KubeClient) -> Iterator[list[str]]:
+    """What is asked of the server during the block, as ``<verb> <path>``."""
+    asked: list[str] = []
+    client.transport.observer = lambda request, _: asked.append(f"{request.verb} {request.path}")
+    try:
+        yield asked
+    finally:
+        client.transport.observer = None
 
 
 async def _install(client: KubeClient, namespace: str) -> None:

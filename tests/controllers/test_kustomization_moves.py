@@ -1,7 +1,6 @@
 """A commit that touches nothing of a Kustomization: nothing is built, read or applied; its status moves, later."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -10,7 +9,7 @@ import pytest
 
 from afflux.kube.client import KubeClient
 from afflux.runtime.ends import Cause
-from fleet import Fleet, fleet
+from fleet import Fleet, fleet, requests_of
 from waiting import eventually
 
 
@@ -25,17 +24,6 @@ FILES = {"one/one.yaml": config("one"), "two/two.yaml": config("two")}
 async def here(kube_client: KubeClient, tmp_path: Path) -> AsyncIterator[Fleet]:
     async with fleet(kube_client, f"moves-{uuid4().hex[:8]}", tmp_path) as one:
         yield one
-
-
-@contextmanager
-def requests_of(client: KubeClient) -> Iterator[list[str]]:
-    """What is asked of the server during the block, as ``<verb> <path>``."""
-    asked: list[str] = []
-    client.transport.observer = lambda request, _: asked.append(f"{request.verb} {request.path}")
-    try:
-        yield asked
-    finally:
-        client.transport.observer = None
 
 
 async def both(here: Fleet, **spec: object) -> str:

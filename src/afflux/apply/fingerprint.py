@@ -1,7 +1,8 @@
 """What is known of an object from our own last dealings with it, so that less has to be asked.
 
-After a clean dry run: that another one would find nothing, told by a look at the live object. After a write: that
-nobody has touched the object since, told by the resourceVersion that a dry run shows.
+After a clean dry run: that another one would find nothing, told by a look at the live object; and after such a look
+that not even another look would, told by the watch of its kind. After a write: that nobody has touched the object
+since, told by the resourceVersion that a dry run shows.
 
 What an apply makes of an object depends on our manifest, on the object but its status, on who owns its fields, and on
 its kind's schema. The first three are the fingerprint; where the last may change (custom kinds), there is none.
@@ -14,6 +15,8 @@ from typing import NamedTuple
 import orjson
 
 from afflux.apply.drift import compared
+from afflux.apply.live_changes import LiveChanges, Look
+from afflux.kube.client import Target
 from afflux.objects.identity import ObjectRef, gvk_of
 from afflux.objects.manifest import Json, Manifest, annotations_of, labels_of, metadata_of
 from afflux.schema.openapi import builtin_schemas
@@ -33,12 +36,22 @@ class _Written(NamedTuple):
     content: bytes
 
 
+class _Seen(NamedTuple):
+    """A look at an object that found it clean, and the object as JSON."""
+
+    look: Look
+    version: str
+    live: bytes
+
+
 @dataclass
 class Fingerprints:
     """The fingerprints of one owner's objects after their last clean dry run. In memory: a new process knows none."""
 
+    changes: LiveChanges | None = None
     _clean: dict[ObjectRef, _Clean] = field(default_factory=dict)
     _written: dict[ObjectRef, _Written] = field(default_factory=dict)
+    _seen: dict[ObjectRef, _Seen] = field(default_factory=dict)
 
     def knows(self, ref: ObjectRef, desired: Manifest) -> bool:
         """Whether the last dry run of the object was of this manifest, and clean."""
@@ -54,6 +67,25 @@ class Fingerprints:
         """A dry run of this manifest over this object changed nothing."""
         if builtin_schemas().for_kind(gvk_of(desired)) is not None:
             self._clean[ref] = _Clean(_digest(desired), fingerprint(live))
+
+    def look(self, target: Target) -> Look | None:
+        """To be taken before an object is read, and given to ``saw`` where it was clean."""
+        return None if self.changes is None else self.changes.look(target.gvk)
+
+    def saw(self, ref: ObjectRef, look: Look | None, live: Manifest) -> None:
+        """The object was read after a look, and is clean."""
+        if look is not None:
+            metadata = {name: value for name, value in metadata_of(live).items() if name != "managedFields"}
+            state = orjson.dumps({**live, "metadata": metadata})
+            self._seen[ref] = _Seen(look, str(metadata.get("resourceVersion") or ""), state)
+
+    def unchanged(self, ref: ObjectRef, target: Target) -> Manifest | None:
+        """The object as it was found clean, where nobody has changed it since; without its managedFields."""
+        seen = self._seen.get(ref)
+        if seen is None or self.changes is None or not self.changes.is_unchanged(target, seen.look, seen.version):
+            return None
+        live: Manifest = orjson.loads(seen.live)
+        return live
 
     def wrote(self, ref: ObjectRef, answer: Manifest) -> None:
         """What the server answered to a write of ours."""

@@ -81,7 +81,7 @@ class HealthTracker:
     """What waits for health. ``owner_label`` is a label that everything we apply carries."""
 
     def __init__(self, owner_label: str) -> None:
-        self._owner_label = owner_label
+        self.owner_label = owner_label
         self._waits: dict[Hashable, _Wait] = {}
         self._streams: dict[_StreamKey, _Stream] = {}
         self._catching_up: set[asyncio.Task[None]] = set()
@@ -159,7 +159,7 @@ class HealthTracker:
     def _key_of(self, client: KubeClient, one: Watched) -> _StreamKey:
         target = one.target
         selection = (
-            Selection(label_selector=self._owner_label)
+            Selection(label_selector=self.owner_label)
             if one.owned
             else Selection(namespace=target.namespace, field_selector=f"metadata.name={target.name}")
         )

@@ -2,8 +2,8 @@
 
 Pure decisions over the server's answers; nothing is written here. A dry run comes first for what is new or changed in
 Git: for an object that it would create, and for one that nobody has touched since our own last write, its answer says
-everything. Only otherwise is the object read, too. What is the same in Git as at the last clean dry run is read alone
-(`fingerprint`).
+everything. Only otherwise is the object read, too. What is the same in Git as at the last clean dry run is read alone,
+and not even that where its kind's watch says that it is as it was (`fingerprint`).
 """
 
 from __future__ import annotations
@@ -77,9 +77,10 @@ class Planner:
     async def plan(self, desired: Desired) -> Plan:
         """What is to be done to an object. Raises ``KubeError`` where the server refuses what is desired."""
         desired, target = await self._located(desired)
-        known = self.fingerprints.knows(desired.ref, desired.manifest)
-        if known or desired.leave_alone or directives.decides(desired.manifest):
+        if desired.leave_alone or directives.decides(desired.manifest):
             return await self._planned_from_live(desired, target, await self.live(target))
+        if self.fingerprints.knows(desired.ref, desired.manifest):
+            return await self._planned_from_memory(desired, target)
         try:
             dry_run = await self._dry_run(desired)
         except ApiError as error:
@@ -103,6 +104,17 @@ class Planner:
     def takeover(self, desired: Manifest, live: Manifest) -> list[Manifest]:
         """The patch that hands other managers' fields to the owner; empty where there are none."""
         return takeover_patch(desired, live, self.owner.field_manager, self.predecessors)
+
+    async def _planned_from_memory(self, desired: Desired, target: Target) -> Plan:
+        """For a manifest that the last dry run found clean."""
+        live = self.fingerprints.unchanged(desired.ref, target)
+        if live is not None:
+            return Plan(desired, target, Action.UNCHANGED, live)
+        look = self.fingerprints.look(target)
+        plan = await self._planned_from_live(desired, target, await self.live(target))
+        if plan.live is not None and self.fingerprints.is_clean(desired.ref, desired.manifest, plan.live):
+            self.fingerprints.saw(desired.ref, look, plan.live)
+        return plan
 
     async def _planned_from_live(self, desired: Desired, target: Target, live: Manifest | None) -> Plan:
         if desired.leave_alone or directives.skips_apply(desired.manifest, live):

@@ -27,6 +27,7 @@ from afflux.apply.changes import ChangeSet
 from afflux.apply.health import HEALTHY, Verdict
 from afflux.apply.health_expressions import Assessor, HealthExpressions
 from afflux.apply.health_tracker import HealthTracker
+from afflux.apply.live_changes import LiveChanges
 from afflux.artifacts.confirmations import PATIENCE, Confirmations
 from afflux.artifacts.errors import ArtifactMissing
 from afflux.controllers import kustomization_health as health
@@ -110,7 +111,7 @@ class KustomizationReconciler:
         self._renderer = renderer
         self._waits = health.HealthWaits(tracker)
         self._triggers = triggers
-        self._sweeps = Sweeps()
+        self._sweeps = Sweeps(LiveChanges(client, tracker.owner_label))
         self._moves: dict[ObjectRef, StatusMoves] = {}
         self._confirmations = confirmations
         self._settings = settings or KustomizationSettings()

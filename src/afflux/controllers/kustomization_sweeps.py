@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from afflux.apply.fingerprint import Fingerprints
+from afflux.apply.live_changes import LiveChanges
 from afflux.objects.identity import ObjectRef
 from afflux.runtime.ends import Cause
 
@@ -23,6 +24,7 @@ class _Trust:
 class Sweeps:
     """The clean objects of each Kustomization. A full sweep of dry runs is due hourly, not for all at the same time."""
 
+    changes: LiveChanges
     _trusted: dict[ObjectRef, _Trust] = field(default_factory=dict)
 
     def clean_objects(self, key: ObjectRef, causes: frozenset[Cause], now: datetime) -> Fingerprints:
@@ -30,7 +32,7 @@ class Sweeps:
         us: also when it was restored from a backup, where versions that we know are given to other states."""
         trust = self._trusted.get(key)
         if trust is None or now >= trust.until or causes & _SWEPT:
-            trust = _Trust(Fingerprints(), now + _TRUSTED * random.uniform(1 - _JITTER, 1 + _JITTER))
+            trust = _Trust(Fingerprints(self.changes), now + _TRUSTED * random.uniform(1 - _JITTER, 1 + _JITTER))
             self._trusted[key] = trust
         return trust.clean
 
