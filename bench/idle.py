@@ -31,7 +31,7 @@ async def measure(kind: str, count: int, minutes: float) -> None:
                 fleet.repository.write(name, "one")
             async with Arrivals(fleet.client).following() as arrivals:
                 await installed(fleet, arrivals, names, "one")
-            await asyncio.sleep(150)  # two intervals: the first one's dry runs find everything clean
+            await asyncio.sleep(270)  # four intervals: dry runs find everything clean, then looks do, then the watches
             before = fleet.requests()
             with Sampler({"afflux": fleet.afflux}) as sampler:
                 await asyncio.sleep(minutes * 60)

@@ -45,7 +45,33 @@ async def test_what_nobody_has_touched_is_not_even_read(here: Fleet) -> None:
     await here.kustomization("apps", wait=True)
     await here.ready("apps", revision=await here.commit(FILES))
     await until_silent(here)
+    before = await here.status("apps")
+    applies = len(here.said("apps", "server-side apply completed"))
     assert not await asked_in_a_run(here)
+    assert not await asked_in_a_run(here)
+    assert len(here.said("apps", "server-side apply completed")) <= applies + 1
+    assert await here.status("apps") == before
+
+
+async def test_a_commit_ends_the_rest(here: Fleet) -> None:
+    await here.kustomization("apps")
+    await here.ready("apps", revision=await here.commit(FILES))
+    await until_silent(here)
+    await here.ready("apps", revision=await here.commit({"one.yaml": FILES["one.yaml"].replace("a: b", "a: c")}))
+    assert (await here.client.get(Target(CONFIG_MAP, here.namespace, "one")))["data"] == {"a": "c"}
+
+
+async def test_what_a_run_depends_on_is_looked_at_each_time(here: Fleet) -> None:
+    variables = Target(CONFIG_MAP, here.namespace, "variables")
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "variables", "namespace": here.namespace}}
+    await here.client.create({**manifest, "data": {"value": "first"}})
+    substitute = {"substituteFrom": [{"kind": "ConfigMap", "name": "variables"}]}
+    await here.kustomization("apps", postBuild=substitute)
+    await here.ready("apps", revision=await here.commit({"one.yaml": FILES["one.yaml"].replace("a: b", "a: ${value}")}))
+    await until_silent(here)
+    await here.client.patch(variables, {"data": {"value": "second"}})
+    await asked_in_a_run(here)
+    assert (await here.client.get(Target(CONFIG_MAP, here.namespace, "one")))["data"] == {"a": "second"}
 
 
 async def test_what_somebody_changes_is_put_back_and_left_in_peace_again(here: Fleet) -> None:

@@ -79,12 +79,18 @@ class Fingerprints:
             state = orjson.dumps({**live, "metadata": metadata})
             self._seen[ref] = _Seen(look, str(metadata.get("resourceVersion") or ""), state)
 
+    def is_unchanged(self, ref: ObjectRef, target: Target) -> bool:
+        """Whether nobody has changed the object since it was found clean."""
+        seen = self._seen.get(ref)
+        return (
+            seen is not None and self.changes is not None and self.changes.is_unchanged(target, seen.look, seen.version)
+        )
+
     def unchanged(self, ref: ObjectRef, target: Target) -> Manifest | None:
         """The object as it was found clean, where nobody has changed it since; without its managedFields."""
-        seen = self._seen.get(ref)
-        if seen is None or self.changes is None or not self.changes.is_unchanged(target, seen.look, seen.version):
+        if not self.is_unchanged(ref, target):
             return None
-        live: Manifest = orjson.loads(seen.live)
+        live: Manifest = orjson.loads(self._seen[ref].live)
         return live
 
     def wrote(self, ref: ObjectRef, answer: Manifest) -> None:

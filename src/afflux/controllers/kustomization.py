@@ -24,6 +24,7 @@ from afflux.api.reasons import (
 )
 from afflux.apply.applier import ApplyOptions
 from afflux.apply.changes import ChangeSet
+from afflux.apply.fingerprint import Fingerprints
 from afflux.apply.health import HEALTHY, Verdict
 from afflux.apply.health_expressions import Assessor, HealthExpressions
 from afflux.apply.health_tracker import HealthTracker
@@ -38,6 +39,7 @@ from afflux.controllers.kustomization_finalizer import finalize
 from afflux.controllers.kustomization_moves import StatusMoves
 from afflux.controllers.kustomization_own_components import OwnComponents
 from afflux.controllers.kustomization_rendering import Renderer
+from afflux.controllers.kustomization_rest import Rests
 from afflux.controllers.kustomization_source import (
     Offer,
     named_source,
@@ -112,6 +114,7 @@ class KustomizationReconciler:
         self._waits = health.HealthWaits(tracker)
         self._triggers = triggers
         self._sweeps = Sweeps(LiveChanges(client, tracker.owner_label))
+        self._rests = Rests()
         self._moves: dict[ObjectRef, StatusMoves] = {}
         self._confirmations = confirmations
         self._settings = settings or KustomizationSettings()
@@ -132,13 +135,17 @@ class KustomizationReconciler:
             run.snapshot(wait.digest, history_metadata(offer))
             return self._conclude(run, offer, wait, self._waits.look(run.key, wait, run.clock()))
         self._waits.forget(run.key)
+        clean = self._sweeps.clean_objects(run.key, run.causes, run.clock())
+        if self._rests.holds(run, offer, clean):
+            self._moves[run.key] = StatusMoves(run.clock())
+            return _succeeded(run, offer)
         try:
             untouched = await self._untouched(run, offer)
             if blocked := await self._blocked(run, offer, quietly=untouched is not None):
                 return blocked
             if untouched is not None:
                 return self._moved(run, offer, untouched)
-            return await self._attempt(run, offer, assess)
+            return await self._attempt(run, offer, assess, clean)
         except ArtifactMissing:
             seconds = self._settings.requeue_dependency
             return self._no_artifact(run, "Source is not ready, artifact not found", seconds)
@@ -148,6 +155,7 @@ class KustomizationReconciler:
         self._waits.forget(run.key)
         self._renderer.forget(run.key)
         self._sweeps.forget(run.key)
+        self._rests.forget(run.key)
         self._moves.pop(run.key, None)
         return await finalize(run, self._client)
 
@@ -170,16 +178,20 @@ class KustomizationReconciler:
         run.snapshot(rendered.digest, history_metadata(offer))
         return replace(_succeeded(run, offer), next_in=moves.until_checked(run.object, run.clock()))
 
-    async def _attempt(self, run: Run[Kustomization], offer: Offer, assess: Assessor) -> Done | Waiting:
+    async def _attempt(
+        self, run: Run[Kustomization], offer: Offer, assess: Assessor, clean: Fingerprints
+    ) -> Done | Waiting:
         self._moves[run.key] = StatusMoves(run.clock())
+        self._rests.forget(run.key)
         options = replace(self._settings.apply, force=run.object.spec.force)
-        clean = self._sweeps.clean_objects(run.key, run.causes, run.clock())
         attempt = Attempt(run, offer, self._client, options, self._settings.own_components, clean)
         async with run.announced_after(_SLOW if attempt.is_news else math.inf):
             rendered = await attempt.render(self._renderer)
             changes = await attempt.apply(rendered)
         pruned = await attempt.prune(changes)
         end = await self._check_health(run, offer, rendered, changes, assess)
+        if isinstance(end, Done):
+            self._rests.note(run, offer, clean, changes)
         return replace(end, quiet=_QUIET) if isinstance(end, Waiting) and not pruned else end
 
     async def _offer(self, run: Run[Kustomization]) -> Offer | Waiting:
