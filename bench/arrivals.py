@@ -2,15 +2,17 @@
 
 import asyncio
 import statistics
+import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from afflux.kube.client import KubeClient, Selection
 from afflux.kube.watch import watch
 from afflux.objects.manifest import Manifest
-from gitops_fleet import APPS, DEPLOYMENT, FLUX, KUSTOMIZATION, Fleet, condition
+from gitops_fleet import APPS, DEPLOYMENT, FLUX, KUSTOMIZATION, Fleet, condition, eventually, fleet_on, server_of
 
 PATIENCE = 900.0
 
@@ -89,6 +91,23 @@ async def installed(fleet: Fleet, arrivals: Arrivals, names: Sequence[str], mark
         late = sorted(arrivals.names - arrivals.ready.keys())[:5]
         raise SystemExit(f"not Ready for {revision} after {PATIENCE:g} s: {late} ...") from None
     return start
+
+
+@asynccontextmanager
+async def installed_fleet(
+    kind: str, names: Sequence[str], interval: str = "10m"
+) -> AsyncIterator[tuple[Fleet, Arrivals]]:
+    """A server, `afflux run` and Kustomizations that are all Ready for a first commit."""
+    with tempfile.TemporaryDirectory(prefix="afflux-bench-") as folder:
+        work = Path(folder)
+        async with server_of(kind, work) as server, fleet_on(server, work) as fleet:
+            await fleet.create(names, interval=interval)
+            await eventually(lambda: all_wait(fleet, names), 300)
+            for name in names:
+                fleet.repository.write(name, "first")
+            async with Arrivals(fleet.client).following() as arrivals:
+                await installed(fleet, arrivals, names, "first")
+                yield fleet, arrivals
 
 
 async def all_wait(fleet: Fleet, names: Sequence[str]) -> bool:

@@ -8,13 +8,11 @@ minutes. A write or a dry run (but for the hourly sweep) is a defect.
 
 import argparse
 import asyncio
-import tempfile
-from pathlib import Path
 
 import uvloop
 
-from arrivals import Arrivals, all_wait, installed
-from gitops_fleet import eventually, fleet_on, names_of, server_of
+from arrivals import installed_fleet
+from gitops_fleet import names_of
 from process_tree import Sampler
 
 WRITES = ("create", "update", "patch", "apply", "delete", "dry-run")
@@ -22,20 +20,12 @@ WRITES = ("create", "update", "patch", "apply", "delete", "dry-run")
 
 async def measure(kind: str, count: int, minutes: float) -> None:
     names = names_of(count)
-    with tempfile.TemporaryDirectory(prefix="afflux-bench-") as folder:
-        work = Path(folder)
-        async with server_of(kind, work) as server, fleet_on(server, work) as fleet:
-            await fleet.create(names, interval="1m")
-            await eventually(lambda: all_wait(fleet, names), 300)
-            for name in names:
-                fleet.repository.write(name, "one")
-            async with Arrivals(fleet.client).following() as arrivals:
-                await installed(fleet, arrivals, names, "one")
-            await asyncio.sleep(270)  # four intervals: dry runs find everything clean, then looks do, then the watches
-            before = fleet.requests()
-            with Sampler({"afflux": fleet.afflux}) as sampler:
-                await asyncio.sleep(minutes * 60)
-            after = fleet.requests()
+    async with installed_fleet(kind, names, interval="1m") as (fleet, _):
+        await asyncio.sleep(270)  # four intervals: dry runs find everything clean, then looks do, then the watches
+        before = fleet.requests()
+        with Sampler({"afflux": fleet.afflux}) as sampler:
+            await asyncio.sleep(minutes * 60)
+        after = fleet.requests()
     a_minute = {verb: (n - before.get(verb, 0)) / minutes for verb, n in sorted(after.items())}
     share = sampler.cpu["afflux"] / (minutes * 60)
     print(f"{kind}, {count} Kustomizations at 1m, {minutes:g} minutes in which nothing changes:")

@@ -10,15 +10,13 @@ moved before, and when the last one's had.
 import argparse
 import asyncio
 import statistics
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from arrivals import Arrivals, all_wait, installed, pushed
-from gitops_fleet import Fleet, eventually, fleet_on, names_of, server_of
+from arrivals import Arrivals, installed_fleet, pushed
+from gitops_fleet import Fleet, names_of
 
 BUILDS = "afflux_kustomize_builds_total"
 
@@ -50,17 +48,9 @@ async def one_change(fleet: Fleet, arrivals: Arrivals, names: list[str], mark: s
 async def measure(kind: str, count: int, runs: int) -> None:
     names = names_of(count)
     results: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory(prefix="afflux-bench-") as folder:
-        work = Path(folder)
-        async with server_of(kind, work) as server, fleet_on(server, work) as fleet:
-            await fleet.create(names)
-            await eventually(lambda: all_wait(fleet, names), 300)
-            for name in names:
-                fleet.repository.write(name, "zero")
-            async with Arrivals(fleet.client).following() as arrivals:
-                await installed(fleet, arrivals, names, "zero")
-                for number in range(runs):
-                    results.append(await one_change(fleet, arrivals, names, f"change-{number}"))
+    async with installed_fleet(kind, names) as (fleet, arrivals):
+        for number in range(runs):
+            results.append(await one_change(fleet, arrivals, names, f"change-{number}"))
     print(f"{kind}, one path of {count} changes, medians of {runs}:")
     for what in results[0]:
         values = [result[what] for result in results]
