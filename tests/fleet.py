@@ -196,7 +196,6 @@ async def fleet(client: KubeClient, namespace: str, directory: Path, **options: 
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        await tracker.close()
         structlog.reset_defaults()
 
 

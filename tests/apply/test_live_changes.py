@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from afflux.apply import live_changes
 from afflux.apply.live_changes import LiveChanges, Look
 from afflux.kube.client import KubeClient, Target
 from afflux.kube.config import load_config
@@ -94,14 +96,26 @@ async def test_a_change_is_followed_to_the_next_look(
     await eventually(known(changes, target, look, version_of(changed)))
 
 
-async def test_a_kind_that_may_not_be_watched_is_never_known(kube_client: KubeClient) -> None:
-    changes = LiveChanges(kube_client.impersonating("nobody-in-particular"), LABEL)
+async def test_a_kind_that_may_not_be_watched_is_not_known_until_it_may(
+    kube_client: KubeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = f"user-{uuid4().hex[:8]}"
+    changes = LiveChanges(kube_client.impersonating(user), LABEL)
     before = asyncio.all_tasks()
     assert changes.look(CONFIG_MAP) is None
     [refused] = asyncio.all_tasks() - before
     await asyncio.wait([refused], timeout=10)
     assert refused.done()
     assert changes.look(CONFIG_MAP) is None
+    group = "rbac.authorization.k8s.io"
+    rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list", "watch"]}]
+    head = {"apiVersion": f"{group}/v1", "metadata": {"name": user}}
+    await kube_client.create({**head, "kind": "ClusterRole", "rules": rules})
+    role = {"apiGroup": group, "kind": "ClusterRole", "name": user}
+    subjects = [{"apiGroup": group, "kind": "User", "name": user}]
+    await kube_client.create({**head, "kind": "ClusterRoleBinding", "roleRef": role, "subjects": subjects})
+    monkeypatch.setattr(live_changes, "_UNTIL_TRIED_AGAIN", 0.0)
+    await looked(changes)
     await changes.close()
 
 

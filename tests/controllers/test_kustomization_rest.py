@@ -61,6 +61,30 @@ async def test_a_commit_ends_the_rest(here: Fleet) -> None:
     assert (await here.client.get(Target(CONFIG_MAP, here.namespace, "one")))["data"] == {"a": "c"}
 
 
+async def test_what_a_commit_takes_away_and_the_next_one_brings_back_is_there(here: Fleet) -> None:
+    await here.kustomization("apps")
+    await here.ready("apps", revision=await here.commit(FILES))
+    await until_silent(here)
+    await here.ready("apps", revision=await here.commit({"one.yaml": ""}))
+    assert await here.find(CONFIG_MAP, "one") is None
+    await here.ready("apps", revision=await here.commit(FILES))
+    assert await here.find(CONFIG_MAP, "one") is not None
+
+
+async def test_a_status_that_somebody_edits_at_rest_is_put_right(here: Fleet) -> None:
+    await here.kustomization("apps")
+    await here.ready("apps", revision=await here.commit(FILES))
+    await until_silent(here)
+    before = (await here.status("apps"))["inventory"]
+    await here.client.patch(here.target("apps"), {"status": {"inventory": None}}, subresource="status")
+
+    async def put_right() -> bool:
+        await asked_in_a_run(here)
+        return (await here.status("apps")).get("inventory") == before
+
+    await eventually(put_right)
+
+
 async def test_what_a_run_depends_on_is_looked_at_each_time(here: Fleet) -> None:
     variables = Target(CONFIG_MAP, here.namespace, "variables")
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "variables", "namespace": here.namespace}}

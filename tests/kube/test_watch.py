@@ -139,7 +139,8 @@ async def test_after_a_gap_only_the_differences_are_told(
         ),
         streaming(),
     ]
-    assert (await first(11, client))[5:] == [
+    troubles: list[KubeError] = []
+    assert (await first(11, client, on_error=troubles.append))[5:] == [
         ("DELETED", "gone", "20"),
         ("MODIFIED", "changed", "13"),
         ("DELETED", "replaced", "14"),
@@ -147,6 +148,7 @@ async def test_after_a_gap_only_the_differences_are_told(
         ("ADDED", "new", "15"),
         ("SYNCED", "", "20"),
     ]
+    assert [type(error) for error in troubles] == [Gone]
 
 
 async def test_a_kind_that_is_not_served_yet_is_waited_for(
@@ -211,7 +213,12 @@ async def test_a_throttled_watch_goes_on_where_it_was(https_server: Any, client:
         throttled,
         streaming({"type": "ADDED", "object": thing("b", 8)}),
     ]
-    assert await first(3, client) == [("SYNCED", "", "6"), ("ADDED", "a", "7"), ("ADDED", "b", "8")]
+    assert await first(4, client) == [
+        ("SYNCED", "", "6"),
+        ("ADDED", "a", "7"),
+        ("SYNCED", "", "7"),
+        ("ADDED", "b", "8"),
+    ]
     assert https_server.requests[4].query["resourceVersion"] == "7"
 
 

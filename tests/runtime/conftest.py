@@ -25,7 +25,7 @@ from afflux.runtime.dependencies import Dependency
 from afflux.runtime.ends import Cause, Done, Waiting
 from afflux.runtime.logging import Sink, configure
 from afflux.runtime.manager import Manager
-from afflux.runtime.reconciler import Run
+from afflux.runtime.reconciler import Reconciler, Run
 from afflux.runtime.rules import SOURCE_WORDING, Backoff, Rules
 from afflux.runtime.triggers import Triggers
 from cluster_option import Cluster
@@ -55,7 +55,7 @@ async def well(run: Run[GitRepository]) -> Done:
 
 
 @dataclass
-class Reconciling:
+class Reconciling(Reconciler[GitRepository]):
     """Does what the test says for each name, and remembers its runs."""
 
     behaviours: dict[str, Behaviour] = field(default_factory=dict)

@@ -21,6 +21,9 @@ from afflux.objects.identity import ObjectRef, gvk_of
 from afflux.objects.manifest import Json, Manifest, annotations_of, labels_of, metadata_of
 from afflux.schema.openapi import builtin_schemas
 
+_LARGEST_KEPT = 8 * 1024
+"""Bytes of an object that is kept rather than read again."""
+
 
 class _Clean(NamedTuple):
     """Digests of a manifest and of an object that it left as it was."""
@@ -42,6 +45,7 @@ class _Seen(NamedTuple):
     look: Look
     version: str
     live: bytes
+    """Empty where it is too large to be kept."""
 
 
 @dataclass
@@ -77,7 +81,12 @@ class Fingerprints:
         if look is not None:
             metadata = {name: value for name, value in metadata_of(live).items() if name != "managedFields"}
             state = orjson.dumps({**live, "metadata": metadata})
-            self._seen[ref] = _Seen(look, str(metadata.get("resourceVersion") or ""), state)
+            kept = state if len(state) <= _LARGEST_KEPT else b""
+            self._seen[ref] = _Seen(look, str(metadata.get("resourceVersion") or ""), kept)
+
+    def look_again(self) -> None:
+        """Whatever happens next, no look of before counts."""
+        self._seen.clear()
 
     def is_unchanged(self, ref: ObjectRef, target: Target) -> bool:
         """Whether nobody has changed the object since it was found clean."""
@@ -87,8 +96,9 @@ class Fingerprints:
         )
 
     def unchanged(self, ref: ObjectRef, target: Target) -> Manifest | None:
-        """The object as it was found clean, where nobody has changed it since; without its managedFields."""
-        if not self.is_unchanged(ref, target):
+        """The object as it was found clean, where nobody has changed it since and it isn't large; without its
+        managedFields."""
+        if not self.is_unchanged(ref, target) or not self._seen[ref].live:
             return None
         live: Manifest = orjson.loads(self._seen[ref].live)
         return live
@@ -96,6 +106,7 @@ class Fingerprints:
     def wrote(self, ref: ObjectRef, answer: Manifest) -> None:
         """What the server answered to a write of ours."""
         self._clean.pop(ref, None)
+        self._seen.pop(ref, None)
         self._written[ref] = _Written(_identity(answer), _content(answer))
 
     def is_as_written(self, ref: ObjectRef, dry_run: Manifest) -> bool:

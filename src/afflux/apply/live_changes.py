@@ -10,11 +10,16 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import structlog
+
 from afflux.kube.client import KubeClient, Selection, Target
 from afflux.kube.errors import Forbidden, KubeError, MethodNotAllowed
 from afflux.kube.watch import watch
 from afflux.objects.identity import GroupVersionKind
 from afflux.objects.manifest import metadata_of
+
+_UNTIL_TRIED_AGAIN = 600.0
+"""Seconds after a watch was refused."""
 
 Look: TypeAlias = object
 """The moment at which an object is read, as far as it matters: between which two gaps of its kind's watch."""
@@ -25,9 +30,15 @@ class _Feed:
     """What one watch told. ``following``: the stretch without a gap that it is in; None while it tells nothing."""
 
     task: asyncio.Task[None] | None = None
+    ended: float = 0.0
+    """When it ended, by the loop's clock."""
     following: Look | None = None
     changed: dict[tuple[str, str], str] = field(default_factory=dict)
     """By namespace and name: the last resourceVersion told."""
+
+    @property
+    def is_over(self) -> bool:
+        return self.task is not None and self.task.done()
 
 
 class LiveChanges:
@@ -41,7 +52,7 @@ class LiveChanges:
     def look(self, gvk: GroupVersionKind) -> Look | None:
         """To be taken before an object of the kind is read; None where a later change of it might not be noticed."""
         feed = self._feeds.get(gvk)
-        if feed is None:
+        if feed is None or (feed.is_over and asyncio.get_running_loop().time() - feed.ended > _UNTIL_TRIED_AGAIN):
             feed = self._feeds[gvk] = _Feed()
             feed.task = asyncio.create_task(self._follow(gvk, feed))
         return feed.following
@@ -78,5 +89,7 @@ class LiveChanges:
                         feed.changed.pop(place, None)
                     else:
                         feed.changed[place] = event.resource_version
-        except KubeError:
-            feed.following = None
+        except (Forbidden, MethodNotAllowed) as error:
+            structlog.get_logger().info("may not watch, so that everything is read", kind=gvk.kind, error=str(error))
+        finally:
+            feed.following, feed.ended = None, asyncio.get_running_loop().time()

@@ -29,7 +29,9 @@ async def ready(client: KubeClient, changes: Iterable[Change], timeout: float) -
     waited = [change for change in changes if change.action is not Action.SKIPPED and not _is_current(change.live)]
     statuses = await asyncio.gather(*(_until_current(client, change, timeout) for change in waited))
     defined = [gvk for change in changes if change.changed for gvk in _defined(change)]
-    await asyncio.gather(*(_until_served(client, gvk) for gvk in defined))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout):
+            await asyncio.gather(*(_until_served(client, gvk) for gvk in defined))
     return [
         f"{change.ref.subject} status: '{status}'"
         for change, status in zip(waited, statuses, strict=True)
@@ -130,7 +132,7 @@ def _defined(change: Change) -> list[GroupVersionKind]:
 async def _until_served(client: KubeClient, gvk: GroupVersionKind) -> None:
     """Waits a moment until the server names the kind. One that it doesn't is the next stage's to report."""
     for pause in _UNTIL_SERVED:
-        with suppress(NoMatch):
+        with suppress(KubeError):
             await client.mapper.resource_for(gvk)
             return
         await asyncio.sleep(pause)

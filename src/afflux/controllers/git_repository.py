@@ -26,7 +26,7 @@ from afflux.remotes.git.errors import EmptyRepository, GitError, InvalidReferenc
 from afflux.remotes.git.mirror import Mirrors
 from afflux.remotes.git.remote import Remote, parse_remote
 from afflux.runtime.ends import Done, NotReady, Stalled
-from afflux.runtime.reconciler import Run
+from afflux.runtime.reconciler import Reconciler, Run
 from afflux.runtime.rules import SOURCE_WORDING, Rules, Wording
 from afflux.sources.fetcher import Fetched, Revision
 from afflux.sources.git import GitFetcher, Wanted
@@ -43,7 +43,7 @@ RULES: Rules[GitRepository] = Rules(
 )
 
 
-class GitRepositoryReconciler:
+class GitRepositoryReconciler(Reconciler[GitRepository]):
     """One instance serves all GitRepositories of a process."""
 
     def __init__(self, client: KubeClient, road: SourceRoad, mirrors: Mirrors, http: HttpSession) -> None:

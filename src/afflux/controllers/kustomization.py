@@ -58,7 +58,7 @@ from afflux.objects.manifest import annotations_of
 from afflux.render.kustomization import Rendered
 from afflux.runtime.conditions import condition_of
 from afflux.runtime.ends import Cause, Done, Postponed, Stalled, Waiting
-from afflux.runtime.reconciler import REQUESTED_AT, Run
+from afflux.runtime.reconciler import REQUESTED_AT, Reconciler, Run
 from afflux.runtime.rules import FixedRetry, Rules
 from afflux.runtime.triggers import Triggers
 
@@ -97,7 +97,7 @@ class KustomizationSettings:
     apply: ApplyOptions = field(default_factory=ApplyOptions)
 
 
-class KustomizationReconciler:
+class KustomizationReconciler(Reconciler[Kustomization]):
     """One instance serves all Kustomizations of a process."""
 
     def __init__(
@@ -111,9 +111,11 @@ class KustomizationReconciler:
     ) -> None:
         self._client = client
         self._renderer = renderer
+        self._tracker = tracker
         self._waits = health.HealthWaits(tracker)
         self._triggers = triggers
-        self._sweeps = Sweeps(LiveChanges(client, tracker.owner_label))
+        self._changes = LiveChanges(client, tracker.owner_label)
+        self._sweeps = Sweeps(self._changes)
         self._rests = Rests()
         self._moves: dict[ObjectRef, StatusMoves] = {}
         self._confirmations = confirmations
@@ -138,7 +140,7 @@ class KustomizationReconciler:
         clean = self._sweeps.clean_objects(run.key, run.causes, run.clock())
         if self._rests.holds(run, offer, clean):
             self._moves[run.key] = StatusMoves(run.clock())
-            return _succeeded(run, offer)
+            return self._rests.repeat(run)
         try:
             untouched = await self._untouched(run, offer)
             if blocked := await self._blocked(run, offer, quietly=untouched is not None):
@@ -152,12 +154,21 @@ class KustomizationReconciler:
 
     async def finalize(self, run: Run[Kustomization]) -> Done:
         """Deletes what was applied, as the deletion policy says."""
-        self._waits.forget(run.key)
-        self._renderer.forget(run.key)
-        self._sweeps.forget(run.key)
-        self._rests.forget(run.key)
-        self._moves.pop(run.key, None)
+        self.forget(run.key)
         return await finalize(run, self._client)
+
+    def forget(self, key: ObjectRef) -> None:
+        """A Kustomization that is gone, or about to go."""
+        self._waits.forget(key)
+        self._renderer.forget(key)
+        self._sweeps.forget(key)
+        self._rests.forget(key)
+        self._moves.pop(key, None)
+
+    async def close(self) -> None:
+        """Ends all watches."""
+        await self._tracker.close()
+        await self._changes.close()
 
     async def _untouched(self, run: Run[Kustomization], offer: Offer) -> Rendered | None:
         """The last render, where a commit touches nothing that it was made from and all was well with it, so that only
@@ -183,6 +194,8 @@ class KustomizationReconciler:
     ) -> Done | Waiting:
         self._moves[run.key] = StatusMoves(run.clock())
         self._rests.forget(run.key)
+        if run.causes != {Cause.INTERVAL}:
+            clean.look_again()
         options = replace(self._settings.apply, force=run.object.spec.force)
         attempt = Attempt(run, offer, self._client, options, self._settings.own_components, clean)
         async with run.announced_after(_SLOW if attempt.is_news else math.inf):
@@ -191,7 +204,7 @@ class KustomizationReconciler:
         pruned = await attempt.prune(changes)
         end = await self._check_health(run, offer, rendered, changes, assess)
         if isinstance(end, Done):
-            self._rests.note(run, offer, clean, changes)
+            self._rests.note(run, offer, clean, changes, end)
         return replace(end, quiet=_QUIET) if isinstance(end, Waiting) and not pruned else end
 
     async def _offer(self, run: Run[Kustomization]) -> Offer | Waiting:

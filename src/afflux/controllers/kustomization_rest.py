@@ -11,7 +11,8 @@ from afflux.controllers.kustomization_source import Offer
 from afflux.kube.client import Target
 from afflux.objects.identity import GroupVersionKind, ObjectRef
 from afflux.objects.manifest import metadata_of
-from afflux.runtime.ends import Cause
+from afflux.runtime.ends import Cause, Done
+from afflux.runtime.outcome import RunLog
 from afflux.runtime.reconciler import Run
 
 
@@ -24,6 +25,8 @@ class _Rest:
     offer: Offer
     fingerprints: Fingerprints
     applied: tuple[tuple[ObjectRef, Target], ...]
+    log: RunLog[Kustomization]
+    end: Done
 
 
 @dataclass
@@ -32,13 +35,15 @@ class Rests:
 
     _rests: dict[ObjectRef, _Rest] = field(default_factory=dict)
 
-    def note(self, run: Run[Kustomization], offer: Offer, fingerprints: Fingerprints, changes: ChangeSet) -> None:
+    def note(
+        self, run: Run[Kustomization], offer: Offer, fingerprints: Fingerprints, changes: ChangeSet, end: Done
+    ) -> None:
         """A run that ended well."""
         self._rests.pop(run.key, None)
         at_rest = all(change.action is Action.UNCHANGED for change in changes)
         if at_rest and _looks_at_nothing_else(run.object.spec):
             applied = tuple((change.ref, _target(change.ref, change.version)) for change in changes)
-            self._rests[run.key] = _Rest(_version(run), offer, fingerprints, applied)
+            self._rests[run.key] = _Rest(_version(run), offer, fingerprints, applied, run.log_so_far(), end)
 
     def holds(self, run: Run[Kustomization], offer: Offer, fingerprints: Fingerprints) -> bool:
         """Whether a run would find the Kustomization, its source and every object as the last one did."""
@@ -51,6 +56,12 @@ class Rests:
             and rest.fingerprints is fingerprints
             and all(fingerprints.is_unchanged(ref, target) for ref, target in rest.applied)
         )
+
+    def repeat(self, run: Run[Kustomization]) -> Done:
+        """The run says what the last one said, whose status may not have been written."""
+        rest = self._rests[run.key]
+        run.repeats(rest.log)
+        return rest.end
 
     def forget(self, key: ObjectRef) -> None:
         """A Kustomization that is gone."""

@@ -239,10 +239,10 @@ class KubeClient:
                 self.presence.missed(error)
                 if not is_unserved(error):
                     raise
-                self.mapper.forget(gvk)
-                await self.mapper.resource_for(gvk)
+                known = self.mapper.forget(gvk)
+                is_same = await self.mapper.resource_for(gvk) == known
                 pause = next(pauses, None)
-                if pause is None:
+                if pause is None or not (is_same or known is None):
                     raise
             await asyncio.sleep(pause)
 

@@ -60,9 +60,9 @@ class ResourceMapper:
             raise NoMatch(gvk)
         return resource
 
-    def forget(self, gvk: GroupVersionKind) -> None:
-        """Read the kind anew when it is asked for next: its definition changed or went away."""
-        self._known.pop(gvk, None)
+    def forget(self, gvk: GroupVersionKind) -> ApiResource | None:
+        """Read the kind anew when it is asked for next: its definition changed or went away. What was known of it."""
+        return self._known.pop(gvk, None)
 
     async def _read(self, gvk: GroupVersionKind) -> dict[GroupVersionKind, ApiResource]:
         """The resources of a kind's group version; asked for by many at once, read once."""

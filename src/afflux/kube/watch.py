@@ -45,7 +45,8 @@ LARGEST_FRAME = 32 * 1024 * 1024
 
 
 class WatchEvent(NamedTuple):
-    """One thing that happened. ``SYNCED`` (with an empty object) says that everything there was has been told;
+    """One thing that happened. ``SYNCED`` (with an empty object) says that everything there was has been told, also
+    when a watch is taken up again after trouble that it lost nothing by;
     ``RESET`` comes only where a watch began at a version: it had a gap, and whatever is there is told from now on."""
 
     type: EventType
@@ -69,9 +70,9 @@ async def watch(
     server, everything is told again: another server may answer now, or one that was restored from a backup. That one
     has other objects, and older ones, under versions that were used before, and tells nothing of it to a watch that
     goes on from a version that it doesn't have. A kind that isn't served yet is waited for, one that is served no
-    longer has lost its objects. ``on_error`` is told of every trouble; the watch goes on with backoff if it returns
-    True (without it: always), otherwise the error is raised. ``since`` is a resourceVersion that the caller knows the
-    objects at: nothing is listed, only what happened after it is told.
+    longer has lost its objects. ``on_error`` is told of every trouble, gaps too; the watch goes on with backoff after a
+    gap, and otherwise if it returns True (without it: always), or else the error is raised. ``since`` is a
+    resourceVersion that the caller knows the objects at: nothing is listed, only what happened after it is told.
     """
     follower = _Follower(client, gvk, selection, since, resource_version=since)
     pause = FIRST_PAUSE
@@ -86,7 +87,8 @@ async def watch(
             for event in follower.broken_by(error):
                 yield event
             gap = isinstance(error, Gone) and follower.streams
-            if not gap and on_error is not None and not on_error(error):
+            goes_on = on_error is None or on_error(error)
+            if not goes_on and not gap:
                 raise
         if time.monotonic() - began > HEALTHY_SECONDS:
             pause = FIRST_PAUSE
@@ -106,6 +108,8 @@ class _Follower:
     resource_version: str = ""
     told: dict[Key, tuple[str, str]] = field(default_factory=dict)
     """By namespace and name: uid and resource version."""
+    interrupted: bool = False
+    """Whether there was trouble since all was told."""
     streams: bool = False
     """Whether the server had begun to tell what happens when the last attempt ended."""
     lasts_until: float = 0.0
@@ -122,9 +126,13 @@ class _Follower:
                 self.told.clear()
             for event in await self._listed():
                 yield event
+            self.interrupted = False
         async with aclosing(self._lines()) as lines:
             async for line in lines:
-                happened = self._read(parsed(line))
+                if not line and self.interrupted:
+                    self.interrupted = False
+                    yield WatchEvent("SYNCED", {}, self.resource_version)
+                happened = self._read(parsed(line)) if line else None
                 if happened is not None:
                     yield happened
         if time.monotonic() < self.lasts_until:
@@ -145,6 +153,7 @@ class _Follower:
 
     def broken_by(self, error: KubeError) -> list[WatchEvent]:
         """What an error that ended an attempt means for what was told, and for where to go on."""
+        self.interrupted = True
         if isinstance(error, NoMatch):
             return self._vanished()
         if isinstance(error, ApiError) and is_unserved(error):
@@ -196,7 +205,7 @@ class _Follower:
         return WatchEvent(kind, item, mark[1])
 
     async def _lines(self) -> AsyncGenerator[bytes, None]:
-        """The stream, a frame a line."""
+        """The stream, a frame a line; an empty one first, when the server has begun to answer."""
         resource = await self.client.mapper.resource_for(self.gvk)
         seconds = random.randint(*STREAM_SECONDS)
         parameters = self.selection.parameters() | {
@@ -211,6 +220,7 @@ class _Follower:
         stream = self.client.transport.stream(request, self.client.impersonation, silence=seconds + 15.0)
         async with stream as chunks:
             self.streams, self.lasts_until = True, time.monotonic() + seconds - _PUNCTUALITY
+            yield b""
             size = 0
             async for chunk in chunks:
                 *lines, rest = chunk.split(b"\n")

@@ -185,6 +185,7 @@ class RunningController:
             raise
         finally:
             recorder.cancel()
+            await self.runner.reconciler.close()
 
     async def _work(self) -> None:
         while True:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import structlog
 
 from afflux.kube.client import EVERYTHING, KubeClient, Selection
-from afflux.kube.errors import KubeError, NoMatch, is_away
+from afflux.kube.errors import Gone, KubeError, NoMatch, is_away
 from afflux.kube.presence import LONGEST_WAIT
 from afflux.kube.watch import WatchEvent, watch
 from afflux.objects.identity import GroupVersionKind, ObjectRef, ref_of
@@ -84,7 +84,9 @@ class Informer:
                 self._current.clear()
             watched = f"{self.gvk.kind}.{self.gvk.group}".rstrip(".")
             absent = isinstance(error, NoMatch)
-            if not absent:
+            if isinstance(error, Gone):
+                log.info("lists again after a gap", watched=watched)
+            elif not absent:
                 log.error("failed to watch", watched=watched, error=str(error))
             elif not missing:
                 log.info("waiting for a kind to be installed", watched=watched)

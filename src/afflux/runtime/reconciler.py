@@ -53,6 +53,14 @@ class Reconciler(Protocol[T]):
         """Clean up for an object that is being deleted; after ``Done`` its finalizer is removed."""
         ...
 
+    def forget(self, key: ObjectRef) -> None:
+        """An object is gone, whether it was finalized or not; nothing of it need be remembered."""
+        return None
+
+    async def close(self) -> None:
+        """No more runs come; whatever the reconciler keeps going ends."""
+        return None
+
 
 @dataclass(slots=True, kw_only=True)
 class Run(Generic[T]):
@@ -90,6 +98,12 @@ class Run(Generic[T]):
     def continues(self, started: datetime) -> None:
         """This run takes up what an earlier one began and left waiting."""
         self._started = started
+
+    def repeats(self, log: RunLog[T]) -> None:
+        """This run finds what an earlier one did: its facts, fields of status and snapshot."""
+        self._facts.update(log.facts)
+        self._fields.update(log.fields)
+        self._snapshot = log.snapshot
 
     @asynccontextmanager
     async def step(

@@ -93,6 +93,7 @@ class Runner(Generic[T]):
     def _forget(self, key: ObjectRef) -> None:
         self._failures.pop(key, None)
         self.metrics.forget(key)
+        self.reconciler.forget(key)
 
     def _jittered(self, requeue: Requeue) -> Requeue:
         if requeue.cause is not Cause.INTERVAL:
