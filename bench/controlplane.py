@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import statistics
 import sys
 import tempfile
@@ -184,17 +185,23 @@ async def settled(session: Session) -> None:
         await asyncio.sleep(0.25)
 
 
+_VERSION = re.compile(rb'"resourceVersion":"(\d+)"')
+_TAIL = 16 * 1024
+"""Bytes in which the last whole event of a watch is found again."""
+
+
 class Watching:
-    """Counts the events of one watch."""
+    """Counts the events of one watch. A server may end one that is read too slowly: then it goes on where it was."""
 
     def __init__(self, session: Session, since: str) -> None:
         self._session = session
-        self._path = f"{session.config_maps}?watch=1&resourceVersion={since}"
+        self._since = since
         self.seen = 0
 
     async def open(self) -> "Watching":
+        path = f"{self._session.config_maps}?watch=1&resourceVersion={self._since}"
         self._connection = await Connection(self._session.server).open()
-        self._connection.send(("GET", self._path, b""))
+        self._connection.send(("GET", path, b""))
         status, _ = await self._connection.head()
         assert status == 200, status
         return self
@@ -204,9 +211,13 @@ class Watching:
         last = b""
         while self.seen < count:
             data = await self._connection.reader.read(2**20)
-            assert data, "the watch ended early"
-            self.seen += (last + data).count(b"}\n")
-            last = data[-1:]
+            self.seen += (last[-1:] + data).count(b"}\n")
+            last = data[-_TAIL:] if len(data) > _TAIL else (last + data)[-_TAIL:]
+            if not data or data.endswith(b"\r\n0\r\n\r\n"):
+                self._since = _VERSION.findall(last[: last.rindex(b"}\n")])[-1].decode()
+                self.close()
+                await self.open()
+                last = b""
 
     def close(self) -> None:
         self._connection.writer.close()
