@@ -87,8 +87,7 @@ async def watch(
             for event in follower.broken_by(error):
                 yield event
             gap = isinstance(error, Gone) and follower.streams
-            goes_on = on_error is None or on_error(error)
-            if not goes_on and not gap:
+            if on_error is not None and not on_error(error) and not gap:
                 raise
         if time.monotonic() - began > HEALTHY_SECONDS:
             pause = FIRST_PAUSE
