@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from afflux.apply.inventory import Inventory
-from afflux.objects.identity import ObjectRef
+from afflux.kube.client import Target
+from afflux.objects.identity import GroupVersionKind, ObjectRef
 from afflux.objects.manifest import Manifest
 
 
@@ -38,6 +39,12 @@ class Change:
     @property
     def changed(self) -> bool:
         return self.action in _CHANGES
+
+    @property
+    def target(self) -> Target:
+        """The object, at the version that it was applied at."""
+        gvk = GroupVersionKind(self.ref.group, self.version, self.ref.kind)
+        return Target(gvk, self.ref.namespace, self.ref.name)
 
     def __str__(self) -> str:
         return f"{self.ref.subject} {self.action.value}"

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from afflux.apply.changes import Action, ChangeSet
+from afflux.apply.changes import Action, Change, ChangeSet
 from afflux.kube.client import Target
 from afflux.manifests.readiness import Readiness
 from afflux.objects.identity import GroupVersionKind, ObjectRef
@@ -93,17 +93,18 @@ def _complaint(what: str, unready: Statuses) -> str:
 def applied_objects(changes: ChangeSet, except_for: ObjectRef) -> list[tuple[Watched, Manifest | None]]:
     """What ``wait`` waits for: all that was applied and not skipped, but not the owner itself; with its last state."""
     return [
-        (_watched(change.ref, change.version, change.live), change.live)
+        (_watched(change), change.live)
         for change in changes
         if change.action is not Action.SKIPPED and change.ref != except_for
     ]
 
 
-def _watched(ref: ObjectRef, version: str, live: Manifest | None) -> Watched:
+def _watched(change: Change) -> Watched:
+    live = change.live
     metadata = metadata_of(live) if live else {}
-    vanishes = ref.kind == "Job" and live is not None and "ttlSecondsAfterFinished" in (live.get("spec") or {})
+    vanishes = change.ref.kind == "Job" and live is not None and "ttlSecondsAfterFinished" in (live.get("spec") or {})
     return Watched(
-        Target(GroupVersionKind(ref.group, version, ref.kind), ref.namespace, ref.name),
+        change.target,
         uid=str(metadata.get("uid") or ""),
         generation=int(metadata.get("generation") or 0),
         may_vanish=vanishes,

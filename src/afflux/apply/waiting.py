@@ -106,10 +106,8 @@ async def _polled(client: KubeClient, target: Target) -> AsyncGenerator[Manifest
 async def _until_current(client: KubeClient, change: Change, timeout: float) -> str:
     """The last status seen: ``Current``, or whatever it was when the time ran out."""
     status = "NotFound"
-    gvk = GroupVersionKind(change.ref.group, change.version, change.ref.kind)
-    target = Target(gvk, change.ref.namespace, change.ref.name)
     with suppress(TimeoutError):
-        async with asyncio.timeout(timeout), aclosing(observed(client, target)) as states:
+        async with asyncio.timeout(timeout), aclosing(observed(client, change.target)) as states:
             async for state in states:
                 status = str(readiness(state).status) if state is not None else "NotFound"
                 if status in ("Current", "Failed"):

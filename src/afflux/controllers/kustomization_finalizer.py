@@ -2,14 +2,13 @@
 
 from afflux.api.kustomization import Kustomization
 from afflux.apply import waiting
-from afflux.apply.changes import Action, Change, ChangeSet
+from afflux.apply.changes import Action, ChangeSet
 from afflux.apply.errors import PruneFailed
 from afflux.apply.inventory import Inventory
 from afflux.apply.prune import prune
 from afflux.controllers.kustomization_attempt import status_of
 from afflux.controllers.kustomization_rendering import owner_of
-from afflux.kube.client import KubeClient, Target
-from afflux.objects.identity import GroupVersionKind
+from afflux.kube.client import KubeClient
 from afflux.runtime.conditions import condition_of
 from afflux.runtime.ends import Done
 from afflux.runtime.reconciler import Run
@@ -50,7 +49,7 @@ async def _delete(run: Run[Kustomization], client: KubeClient, inventory: Invent
 
 
 async def _await_termination(run: Run[Kustomization], client: KubeClient, deleted: ChangeSet) -> None:
-    targets = [_target(change) for change in deleted if change.action is Action.DELETED]
+    targets = [change.target for change in deleted if change.action is Action.DELETED]
     left = await waiting.gone(client, targets, run.object.spec.timeout_seconds)
     if left:
         message = "failed to wait for resources termination"
@@ -62,11 +61,6 @@ def _reason(run: Run[Kustomization], severity: str) -> str:
     """An event's reason as Flux chooses it: Ready's, or the severity where there is none."""
     ready = condition_of(status_of(run), "Ready") or {}
     return str(ready.get("reason") or severity)
-
-
-def _target(change: Change) -> Target:
-    ref = change.ref
-    return Target(GroupVersionKind(ref.group, change.version, ref.kind), ref.namespace, ref.name)
 
 
 def _revisions(run: Run[Kustomization]) -> dict[str, str]:

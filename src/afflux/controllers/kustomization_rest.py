@@ -9,7 +9,7 @@ from afflux.apply.changes import Action, ChangeSet
 from afflux.apply.fingerprint import Fingerprints
 from afflux.controllers.kustomization_source import Offer
 from afflux.kube.client import Target
-from afflux.objects.identity import GroupVersionKind, ObjectRef
+from afflux.objects.identity import ObjectRef
 from afflux.objects.manifest import metadata_of
 from afflux.runtime.ends import Cause, Done
 from afflux.runtime.outcome import RunLog
@@ -42,7 +42,7 @@ class Rests:
         self._rests.pop(run.key, None)
         at_rest = all(change.action is Action.UNCHANGED for change in changes)
         if at_rest and _looks_at_nothing_else(run.object.spec):
-            applied = tuple((change.ref, _target(change.ref, change.version)) for change in changes)
+            applied = tuple((change.ref, change.target) for change in changes)
             self._rests[run.key] = _Rest(_version(run), offer, fingerprints, applied, run.log_so_far(), end)
 
     def holds(self, run: Run[Kustomization], offer: Offer, fingerprints: Fingerprints) -> bool:
@@ -77,7 +77,3 @@ def _looks_at_nothing_else(spec: KustomizationSpec) -> bool:
 
 def _version(run: Run[Kustomization]) -> str:
     return str(metadata_of(run.manifest).get("resourceVersion") or "")
-
-
-def _target(ref: ObjectRef, version: str) -> Target:
-    return Target(GroupVersionKind(ref.group, version, ref.kind), ref.namespace, ref.name)
