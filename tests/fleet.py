@@ -214,14 +214,15 @@ async def _install(client: KubeClient, namespace: str) -> None:
     for kind in KINDS:
         await client.apply(crd(kind), field_manager="test")
     for kind in KINDS:
-        await eventually(lambda gvk=kind.gvk: _is_served(client, gvk))
+        await eventually(lambda gvk=kind.gvk: is_served(client, gvk))
     try:
         await client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     except AlreadyExists:
         pass
 
 
-async def _is_served(client: KubeClient, gvk: GroupVersionKind) -> bool:
+async def is_served(client: KubeClient, gvk: GroupVersionKind) -> bool:
+    """Whether the server lists a kind, as it is asked anew each time until it does."""
     try:
         await client.list(gvk)
     except NoMatch:

@@ -16,7 +16,7 @@ from afflux.artifacts.store import ArtifactStore
 from afflux.controllers.git_repository import RULES, GitRepositoryReconciler
 from afflux.controllers.source import SourceRoad
 from afflux.kube.client import KubeClient, PatchType, Selection, Target
-from afflux.kube.errors import AlreadyExists, ApiError, NoMatch, NotFound
+from afflux.kube.errors import AlreadyExists, NotFound
 from afflux.net.http import HttpSession, Request
 from afflux.net.tls import Authority
 from afflux.objects.identity import GroupVersionKind, ObjectRef
@@ -28,6 +28,7 @@ from afflux.runtime.controller import Controller, Settings
 from afflux.runtime.ends import Cause
 from afflux.runtime.manager import Manager
 from afflux.runtime.triggers import Triggers
+from fleet import is_served
 from git_fixture import ServedRepository, Upstream, anyone, git, only, serve
 from waiting import eventually
 
@@ -109,7 +110,7 @@ class Bench:
 async def bench(kube_client: KubeClient, tmp_path: Path) -> AsyncIterator[Bench]:
     client = kube_client
     await client.apply(crd(GIT_REPOSITORY), field_manager="test")
-    await eventually(lambda: _served(client))
+    await eventually(lambda: is_served(client, GIT_REPOSITORY.gvk))
     try:
         await client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     except AlreadyExists:
@@ -134,15 +135,6 @@ async def bench(kube_client: KubeClient, tmp_path: Path) -> AsyncIterator[Bench]
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     await server.stop()
-
-
-async def _served(client: KubeClient) -> bool:
-    try:
-        await client.list(GIT_REPOSITORY.gvk)
-    except (ApiError, NoMatch):
-        client.mapper.forget(GIT_REPOSITORY.gvk)
-        return False
-    return True
 
 
 async def _none_left(client: KubeClient) -> bool:

@@ -16,7 +16,7 @@ from afflux.api.git_repository import GitRepository
 from afflux.api.kinds import GIT_REPOSITORY
 from afflux.kube.client import KubeClient, PatchType, Selection, Target
 from afflux.kube.config import load_config
-from afflux.kube.errors import NoMatch, NotFound
+from afflux.kube.errors import NotFound
 from afflux.objects.identity import GroupVersionKind, ObjectRef
 from afflux.objects.manifest import Json, Manifest
 from afflux.runtime.conditions import condition_of
@@ -29,6 +29,7 @@ from afflux.runtime.reconciler import Reconciler, Run
 from afflux.runtime.rules import SOURCE_WORDING, Backoff, Rules
 from afflux.runtime.triggers import Triggers
 from cluster_option import Cluster
+from fleet import is_served
 from waiting import eventually
 
 CRD = GroupVersionKind("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
@@ -90,14 +91,7 @@ class World:
         """Install our kind, and wait until it is served."""
         await self.kube.apply(crd(GIT_REPOSITORY), field_manager="test")
 
-        async def served() -> bool:
-            try:
-                await self.kube.mapper.resource_for(GIT_REPOSITORY.gvk)
-            except NoMatch:
-                return False
-            return True
-
-        await eventually(served)
+        await eventually(lambda: is_served(self.kube, GIT_REPOSITORY.gvk))
 
     def target(self, name: str) -> Target:
         return Target(GIT_REPOSITORY.gvk, self.namespace, name)

@@ -15,6 +15,7 @@ from afflux.apply.changes import Action, Change
 from afflux.apply.drift import drift_between, is_creation
 from afflux.apply.failure_text import is_immutable
 from afflux.apply.fingerprint import Fingerprints
+from afflux.apply.live_changes import Look
 from afflux.apply.ownership import Owner, Predecessor, takeover_patch
 from afflux.kube.client import KubeClient, Target
 from afflux.kube.errors import ApiError, NotFound
@@ -111,15 +112,15 @@ class Planner:
         if live is not None:
             return Plan(desired, target, Action.UNCHANGED, live)
         look = self.fingerprints.look(target)
-        plan = await self._planned_from_live(desired, target, await self.live(target))
-        if plan.live is not None and self.fingerprints.is_clean(desired.ref, desired.manifest, plan.live):
-            self.fingerprints.saw(desired.ref, look, plan.live)
-        return plan
+        return await self._planned_from_live(desired, target, await self.live(target), look)
 
-    async def _planned_from_live(self, desired: Desired, target: Target, live: Manifest | None) -> Plan:
+    async def _planned_from_live(
+        self, desired: Desired, target: Target, live: Manifest | None, look: Look | None = None
+    ) -> Plan:
         if desired.leave_alone or directives.skips_apply(desired.manifest, live):
             return Plan(desired, target, Action.SKIPPED, live)
         if live is not None and self.fingerprints.is_clean(desired.ref, desired.manifest, live):
+            self.fingerprints.saw(desired.ref, look, live)
             return Plan(desired, target, Action.UNCHANGED, live)
         try:
             return self._compared(desired, target, live, await self._dry_run(desired))

@@ -46,8 +46,8 @@ LARGEST_FRAME = 32 * 1024 * 1024
 
 class WatchEvent(NamedTuple):
     """One thing that happened. ``SYNCED`` (with an empty object) says that everything there was has been told, also
-    when a watch is taken up again after trouble that it lost nothing by;
-    ``RESET`` comes only where a watch began at a version: it had a gap, and whatever is there is told from now on."""
+    when a watch is taken up again after trouble that it lost nothing by; ``RESET`` comes only where a watch began at a
+    version: it had a gap, and whatever is there is told from now on."""
 
     type: EventType
     object: Manifest
